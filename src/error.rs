@@ -1,0 +1,171 @@
+//! The one error of the program: a kind, a message and the contexts added on its way up.
+//!
+//! The kind decides the exit code, in one match; the text is one line, "context: context: cause".
+
+use std::fmt;
+use std::io;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What sort of failure this is. Callers branch on it; users see the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The operation could not be done.
+    Failed,
+    /// The command line or a value in it is wrong.
+    Usage,
+    /// The thing that was named does not exist.
+    NotFound,
+    /// The thing to be made exists.
+    Exists,
+    /// Somebody else works on it.
+    Busy,
+    /// The peer cannot be talked to (no socket, connection lost).
+    Unavailable,
+    /// A deadline passed.
+    TimedOut,
+    /// Foreign bytes are not what their format demands.
+    Invalid,
+    /// A system call failed with this errno.
+    Os(i32),
+    /// A D-Bus peer answered with the error of this name.
+    Dbus(String),
+    /// The user sent this signal.
+    Interrupted(i32),
+}
+
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    contexts: Vec<String>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), contexts: Vec::new() }
+    }
+
+    pub fn failed(message: impl Into<String>) -> Error {
+        Error::new(Kind::Failed, message)
+    }
+
+    pub fn usage(message: impl Into<String>) -> Error {
+        Error::new(Kind::Usage, message)
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::new(Kind::Invalid, message)
+    }
+
+    /// A failed system call; `call` reads like a line of strace: `openat(5, "etc", O_PATH)`.
+    pub fn os(errno: rustix::io::Errno, call: impl Into<String>) -> Error {
+        Error::new(Kind::Os(errno.raw_os_error()), call)
+    }
+
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The errno of a failed system call.
+    pub fn errno(&self) -> Option<rustix::io::Errno> {
+        match self.kind {
+            Kind::Os(number) => Some(rustix::io::Errno::from_raw_os_error(number)),
+            _ => None,
+        }
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind, Kind::NotFound) || self.errno() == Some(rustix::io::Errno::NOENT)
+    }
+
+    /// Adds what was being done, in front of what is there; the kind stays.
+    pub fn context(mut self, context: impl Into<String>) -> Error {
+        self.contexts.push(context.into());
+        self
+    }
+
+    /// The same words under another kind.
+    pub fn with_kind(mut self, kind: Kind) -> Error {
+        self.kind = kind;
+        self
+    }
+
+    /// The exit code for every verb but the ones that hand on a payload's status.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Usage => 2,
+            Kind::Interrupted(signal) => 128u8.saturating_add(signal.clamp(0, 127) as u8),
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for context in self.contexts.iter().rev() {
+            write!(f, "{context}: ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Kind::Os(number) = self.kind {
+            write!(f, ": {}", errno_text(number))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        match error.raw_os_error() {
+            Some(number) => Error::new(Kind::Os(number), "input/output"),
+            None => Error::failed(error.to_string()),
+        }
+    }
+}
+
+/// Adds context to any result that can become ours.
+pub trait Context<T> {
+    fn context(self, text: impl Into<String>) -> Result<T>;
+    fn with_context<S: Into<String>>(self, text: impl FnOnce() -> S) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> Context<T> for std::result::Result<T, E> {
+    fn context(self, text: impl Into<String>) -> Result<T> {
+        self.map_err(|error| error.into().context(text))
+    }
+
+    fn with_context<S: Into<String>>(self, text: impl FnOnce() -> S) -> Result<T> {
+        self.map_err(|error| error.into().context(text()))
+    }
+}
+
+/// The system's words for an errno, without the "(os error N)" that std appends.
+fn errno_text(number: i32) -> String {
+    let text = io::Error::from_raw_os_error(number).to_string();
+    match text.rfind(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_stand_in_front_of_the_cause() {
+        let error = Error::os(rustix::io::Errno::NOENT, "openat(3, \"etc\")").context("state").context("web");
+        assert_eq!(error.to_string(), "web: state: openat(3, \"etc\"): No such file or directory");
+        assert!(error.is_not_found());
+    }
+
+    #[test]
+    fn the_kind_gives_the_exit_code() {
+        assert_eq!(Error::failed("x").exit_code(), 1);
+        assert_eq!(Error::usage("x").exit_code(), 2);
+        assert_eq!(Error::new(Kind::Interrupted(2), "x").exit_code(), 130);
+        assert_eq!(Error::new(Kind::Interrupted(15), "x").exit_code(), 143);
+    }
+}

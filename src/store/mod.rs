@@ -1,0 +1,7 @@
+//! What is on disk, and who works on it: names, records, stages, locks. No behaviour.
+
+pub mod datadir;
+pub mod lock;
+pub mod name;
+pub mod record;
+pub mod runtime;

@@ -1,0 +1,17 @@
+//! System calls, one family a file, over rustix (libc where rustix has none). A wrapper is named after its man
+//! page, takes descriptors, forces close-on-exec and returns its arguments in the error.
+
+pub mod bpf;
+pub mod dir;
+pub mod kernel;
+pub mod lock;
+pub mod meta;
+pub mod mount;
+pub mod ns;
+pub mod poll;
+pub mod process;
+pub mod pty;
+pub mod resolve;
+pub mod signal;
+pub mod socket;
+pub mod tree;

@@ -1,0 +1,124 @@
+//! Signals as descriptors: signalfd(2) and the mask of this thread. The program installs no handlers.
+
+use crate::error::{Error, Result};
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+pub const SIGHUP: i32 = libc::SIGHUP;
+pub const SIGINT: i32 = libc::SIGINT;
+pub const SIGQUIT: i32 = libc::SIGQUIT;
+pub const SIGKILL: i32 = libc::SIGKILL;
+pub const SIGUSR1: i32 = libc::SIGUSR1;
+pub const SIGUSR2: i32 = libc::SIGUSR2;
+pub const SIGALRM: i32 = libc::SIGALRM;
+pub const SIGTERM: i32 = libc::SIGTERM;
+pub const SIGCHLD: i32 = libc::SIGCHLD;
+pub const SIGCONT: i32 = libc::SIGCONT;
+pub const SIGWINCH: i32 = libc::SIGWINCH;
+
+/// The first real-time signal, as PID 1 of a container counts them (signal(7); glibc and musl keep the ones below).
+pub const SIGRTMIN: i32 = 34;
+
+/// The signals by which a user or a supervisor asks a command to end.
+pub const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// Signals that are blocked in this thread and read from a descriptor while this value lives.
+///
+/// A child process inherits the mask: whoever spawns one while signals are blocked calls [`reset_all`] in it.
+pub struct Interrupts {
+    fd: OwnedFd,
+    before: libc::sigset_t,
+}
+
+impl Interrupts {
+    /// Blocks `signals` and opens a descriptor on which they arrive.
+    pub fn block(signals: &[i32]) -> Result<Interrupts> {
+        let set = set_of(signals);
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: `set` is initialised, `before` is written by the call before it is read.
+        let before = unsafe {
+            if libc::pthread_sigmask(libc::SIG_BLOCK, &set, before.as_mut_ptr()) != 0 {
+                return Err(Error::failed("cannot block signals"));
+            }
+            before.assume_init()
+        };
+        // SAFETY: `set` is initialised; the descriptor is new and ours.
+        let fd = unsafe {
+            let fd = libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+            if fd < 0 {
+                return Err(Error::os(last_errno(), "signalfd"));
+            }
+            OwnedFd::from_raw_fd(fd)
+        };
+        Ok(Interrupts { fd, before })
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// The next signal that has come, if one has.
+    pub fn take(&self) -> Option<i32> {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+        let size = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: the kernel writes whole records; a short or failed read leaves `info` unread.
+        unsafe {
+            if libc::read(self.fd.as_raw_fd(), info.as_mut_ptr().cast(), size) != size as isize {
+                return None;
+            }
+            Some(info.assume_init().ssi_signo as i32)
+        }
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        // SAFETY: `before` was filled by pthread_sigmask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
+    }
+}
+
+/// Empties this thread's signal mask and gives every signal its default action: a caller's ignored SIGPIPE or blocked
+/// SIGTERM must not leak into a payload. Async-signal-safe: fit for a child between fork and exec.
+pub fn reset_all() {
+    // SAFETY: plain calls on initialised sets; signals that cannot be changed answer EINVAL, which is fine.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let empty = set_of(&[]);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &empty, std::ptr::null_mut());
+    }
+}
+
+fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the whole set.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocked_signal_is_read_from_the_descriptor() {
+        let interrupts = Interrupts::block(&[SIGUSR2]).unwrap();
+        assert_eq!(interrupts.take(), None);
+        // SAFETY: raises a blocked signal in this thread.
+        unsafe { libc::raise(SIGUSR2) };
+        assert_eq!(interrupts.take(), Some(SIGUSR2));
+        assert_eq!(interrupts.take(), None);
+    }
+}

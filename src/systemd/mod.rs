@@ -1,0 +1,8 @@
+//! systemd as a peer: its manager, machined, units and their names.
+
+pub mod escape;
+pub mod host;
+pub mod journal;
+pub mod machine;
+pub mod manager;
+pub mod unit;

@@ -1,0 +1,5 @@
+//! What people see: streams, tables, questions.
+
+pub mod ask;
+pub mod out;
+pub mod table;
