@@ -87,7 +87,22 @@ mod tests {
 
     #[test]
     fn bad_names() {
-        for name in ["", "-a", "a-", "1a", "Web", "a.b", "a_b", "a/b", "..", "a b", "a\n", "ä", "a%i", &"x".repeat(NAME_MAX + 1)] {
+        for name in [
+            "",
+            "-a",
+            "a-",
+            "1a",
+            "Web",
+            "a.b",
+            "a_b",
+            "a/b",
+            "..",
+            "a b",
+            "a\n",
+            "ä",
+            "a%i",
+            &"x".repeat(NAME_MAX + 1),
+        ] {
             assert!(Name::parse(name).is_err(), "{name:?}");
         }
     }
