@@ -2,11 +2,13 @@
 //! page, takes descriptors, forces close-on-exec and returns its arguments in the error.
 
 pub mod bpf;
+pub mod cgroup;
 pub mod dir;
 pub mod kernel;
 pub mod lock;
 pub mod meta;
 pub mod mount;
+pub mod mountns;
 pub mod ns;
 pub mod poll;
 pub mod process;
@@ -14,4 +16,5 @@ pub mod pty;
 pub mod resolve;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod tree;

@@ -1,0 +1,22 @@
+//! The mount namespace of this process. Only for a process with one thread that exits or execs afterwards.
+
+use crate::error::{Error, Result};
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use rustix::thread::UnshareFlags;
+use std::path::Path;
+
+/// Gives this process a mount namespace of its own. What the host mounts and unmounts later still arrives; what is
+/// mounted here goes nowhere and ends with the last process inside. (A private one would pin every mount of the host.)
+pub fn unshare() -> Result<()> {
+    // SAFETY: only CLONE_NEWNS: no descriptor table is unshared, so no descriptor changes its meaning.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+        .map_err(|errno| Error::os(errno, "unshare(CLONE_NEWNS)"))?;
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .map_err(|errno| Error::os(errno, "mount(\"/\", MS_REC|MS_SLAVE)"))
+}
+
+/// Takes away what is mounted at `target` and everything on it, at once for this namespace.
+pub fn detach(target: &Path) -> Result<()> {
+    rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+        .map_err(|errno| Error::os(errno, format!("umount2({target:?}, MNT_DETACH)")))
+}

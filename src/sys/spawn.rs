@@ -1,0 +1,99 @@
+//! Starting another program with nothing of ours in it: no descriptors, no environment, no signal settings.
+
+use crate::error::{Context, Result};
+use crate::sys::signal;
+use rustix::process::Signal;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A program to be started, or to be become.
+pub struct Program {
+    command: Command,
+    end_with_us: bool,
+    own_session: bool,
+    group: Option<OwnedFd>,
+}
+
+impl Program {
+    /// `program` with these arguments and an empty environment.
+    pub fn new<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsString>) -> Program {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear();
+        Program { command, end_with_us: false, own_session: false, group: None }
+    }
+
+    pub fn argument_zero(mut self, word: &str) -> Program {
+        self.command.arg0(word);
+        self
+    }
+
+    pub fn environment(mut self, key: &str, value: impl AsRef<OsStr>) -> Program {
+        self.command.env(key, value);
+        self
+    }
+
+    pub fn input(mut self, from: Stdio) -> Program {
+        self.command.stdin(from);
+        self
+    }
+
+    pub fn output(mut self, to: Stdio, errors: Stdio) -> Program {
+        self.command.stdout(to).stderr(errors);
+        self
+    }
+
+    /// It is killed when the thread that starts it ends.
+    pub fn end_with_us(mut self) -> Program {
+        self.end_with_us = true;
+        self
+    }
+
+    /// It leads a session of its own, so that no terminal's signals reach it.
+    pub fn own_session(mut self) -> Program {
+        self.own_session = true;
+        self
+    }
+
+    /// It joins the control group whose cgroup.procs this is before it runs.
+    pub fn in_group(mut self, procs: OwnedFd) -> Program {
+        self.group = Some(procs);
+        self
+    }
+
+    pub fn spawn(mut self) -> Result<Child> {
+        self.arm();
+        self.command.spawn().with_context(|| format!("execve({:?})", self.command.get_program()))
+    }
+
+    /// Becomes the program; returns only the error.
+    pub fn exec(mut self) -> crate::error::Error {
+        self.arm();
+        let error = self.command.exec();
+        crate::error::Error::from(error).context(format!("execve({:?})", self.command.get_program()))
+    }
+
+    fn arm(&mut self) {
+        let (end_with_us, own_session) = (self.end_with_us, self.own_session);
+        let group = self.group.as_ref().map(|fd| fd.as_raw_fd());
+        // SAFETY: between fork and exec only async-signal-safe calls are made: nothing allocates or locks.
+        unsafe { self.command.pre_exec(move || prepare(end_with_us, own_session, group)) };
+    }
+}
+
+fn prepare(end_with_us: bool, own_session: bool, group: Option<RawFd>) -> std::io::Result<()> {
+    signal::reset_all();
+    if own_session {
+        rustix::process::setsid()?;
+    }
+    if end_with_us {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
+    if let Some(group) = group {
+        // SAFETY: the descriptor is held open by the parent, whose copy this child has.
+        rustix::io::write(unsafe { std::os::fd::BorrowedFd::borrow_raw(group) }, b"0")?;
+    }
+    Ok(())
+}
