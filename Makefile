@@ -1,0 +1,49 @@
+# make            the static release binary, at $(BINARY)
+# make install    that file to $(DESTDIR)$(PREFIX)/bin; builds nothing; FORCE=1 takes a dynamic one too
+# make try        builds, boots a clone of this machine, shows its PID 1; on a terminal leaves you in its shell
+# make test       everything: cargo's tests, the decoders' corpora, the end-to-end ones (root)
+# make check      format, lints, the arrows between the rooms
+# make bench      our figures beside the peers' (root)
+# make fuzz       each decoder for FUZZ_SECONDS
+# TARGET=aarch64-unknown-linux-musl builds for the other architecture.
+
+ARCH   := $(shell uname -m)
+TARGET ?= $(ARCH)-unknown-linux-musl
+BINARY := $(if $(filter $(ARCH)-%,$(TARGET)),target/sdme,target/sdme-$(TARGET))
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+
+.PHONY: all install try test check bench fuzz clean
+
+all:
+	@packaging/build $(TARGET) $(BINARY)
+	@packaging/linkage $(BINARY) || [ $$? = 1 ]
+
+install:
+	@packaging/linkage $(BINARY) || { test $$? = 1 && test -n "$(FORCE)"; } || \
+	  { echo "install: not a static binary; FORCE=1 installs it all the same" >&2; exit 1; }
+	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/sdme"
+
+try: all
+	@packaging/try $(BINARY)
+
+test: all
+	@tests/all $(BINARY)
+
+check:
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --quiet --test arrows
+	@if command -v shellcheck >/dev/null; then \
+	  grep -rlIZ '^#!/usr/bin/env bash' packaging tests .ci | xargs -0 shellcheck; \
+	 else echo "check: shellcheck is not installed: the scripts were not looked at"; fi
+
+bench: all
+	@tests/bench/run $(BINARY)
+
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
+
+clean:
+	cargo clean
