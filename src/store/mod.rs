@@ -4,4 +4,5 @@ pub mod datadir;
 pub mod lock;
 pub mod name;
 pub mod record;
+pub mod resolve_name;
 pub mod runtime;

@@ -3,6 +3,7 @@
 
 pub mod bpf;
 pub mod cgroup;
+pub mod credentials;
 pub mod dir;
 pub mod kernel;
 pub mod lock;
