@@ -1,4 +1,6 @@
 //! sdme boots systemd containers from copy-on-write clones of the host or of a root filesystem.
+//!
+//! This file reads the environment, hands a verb what it needs, prints its error and gives the exit code.
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cli;
@@ -14,8 +16,144 @@ pub mod systemd;
 pub mod text;
 pub mod ui;
 
+use cli::parse::{Args, Refusal, Request};
+use cli::{help, parse};
+use cmd::Context as VerbContext;
+use config::Config;
+use error::{Context, Error, Kind, Result};
+use paths::Paths;
+use std::env;
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use ui::out;
+
+/// sdme's own failure where the exit status is otherwise a payload's.
+const EXIT_OWN_FAILURE: u8 = 125;
+/// Of what is created, only the owner may write; where another mode matters it is set.
+const UMASK: u32 = 0o022;
 
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    sys::credentials::umask(UMASK);
+    ExitCode::from(match parse::parse(words, &cmd::table()) {
+        Ok(Request::Run(args)) => run(&args),
+        Ok(Request::Help { scope, long }) => print(&help_text(scope, long)),
+        Ok(Request::Version) => print(concat!("sdme ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Request::Nothing) => {
+            eprint!("{}", help_text("", false));
+            Error::usage("").exit_code()
+        }
+        Err(Refusal { error, command }) => fail(&error, command.is_some_and(|command| command.payload)),
+    })
+}
+
+fn run(args: &Args) -> u8 {
+    match verb(args) {
+        Ok(code) => code,
+        Err(error) => fail(&error, args.command().payload),
+    }
+}
+
+fn verb(args: &Args) -> Result<u8> {
+    let command = args.command();
+    if command.root && !sys::credentials::is_root() {
+        return Err(Error::failed(format!("must be run as root: sudo sdme {} ...", command.name)));
+    }
+    let run = cmd::lookup(command).ok_or_else(|| Error::failed(format!("{} is not in the table", command.name)))?;
+    run(&context(args)?, args)
+}
+
+/// Prints an error and gives the exit code.
+fn fail(error: &Error, payload: bool) -> u8 {
+    out::error(&error.to_string(), colour());
+    match error.kind() {
+        Kind::Interrupted(_) => error.exit_code(),
+        _ if payload => EXIT_OWN_FAILURE,
+        _ => error.exit_code(),
+    }
+}
+
+fn print(text: &str) -> u8 {
+    out::print(text).map_or_else(|error| fail(&error, false), |()| 0)
+}
+
+fn help_text(scope: &str, long: bool) -> String {
+    let table = cmd::table();
+    match table.iter().find(|command| command.name == scope) {
+        Some(command) => help::command(command, long),
+        None if scope.is_empty() => help::program(&table, long),
+        None => help::group(scope, &table),
+    }
+}
+
+fn context(args: &Args) -> Result<VerbContext> {
+    let (paths, config) = paths(args)?;
+    let (stdin_tty, stderr_tty) = (std::io::stdin().is_terminal(), std::io::stderr().is_terminal());
+    Ok(VerbContext {
+        paths,
+        verbose: args.flag("verbose"),
+        quiet: args.flag("quiet"),
+        interactive: config.interactive && stdin_tty && stderr_tty,
+        colour: colour(),
+        sudo_user: text_variable("SUDO_USER").filter(|user| user != "root"),
+        term: text_variable("TERM"),
+        stdin_tty,
+        stdout_tty: std::io::stdout().is_terminal(),
+        stderr_tty,
+        config,
+    })
+}
+
+/// Flag, then environment, then config, then default.
+fn paths(args: &Args) -> Result<(Paths, Config)> {
+    let mut paths = Paths::under("/");
+    let named = path_choice(args, "config", "SDME_CONFIG")?;
+    if let Some(file) = &named {
+        paths = paths.with_config(file);
+    }
+    // A file that was named must be there, except for the verb that may make it.
+    let needed = named.is_some() && args.command().name != cmd::config::SET.name;
+    let config = read_config(paths.config(), needed)?;
+    let datadir = path_choice(args, "datadir", "SDME_DATADIR")?.or_else(|| config.datadir.clone());
+    Ok((datadir.map_or(paths.clone(), |datadir| paths.with_datadir(datadir)), config))
+}
+
+/// A path from a flag or a variable, made absolute.
+fn path_choice(args: &Args, flag: &str, variable: &str) -> Result<Option<PathBuf>> {
+    let set = env::var_os(variable).filter(|value| !value.is_empty());
+    let Some(path) = args.value(flag).map(OsString::from).or(set) else { return Ok(None) };
+    if path.is_empty() {
+        return Err(args.usage(&format!("--{flag}: the path is empty")));
+    }
+    std::path::absolute(&path).map(Some).context(format!("{path:?}"))
+}
+
+fn read_config(file: &Path, needed: bool) -> Result<Config> {
+    let parsed = match std::fs::File::open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound && !needed => return Ok(Config::default()),
+        Err(error) => Err(Error::from(error)),
+        Ok(file) => limited(file).and_then(|text| Config::parse(&text)),
+    };
+    parsed.with_context(|| format!("config {file:?}"))
+}
+
+fn limited(file: std::fs::File) -> Result<String> {
+    let mut text = Vec::new();
+    file.take(config::CONFIG_MAX as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > config::CONFIG_MAX {
+        return Err(Error::invalid(format!("longer than {} bytes", config::CONFIG_MAX)));
+    }
+    String::from_utf8(text).map_err(|_| Error::invalid("not UTF-8"))
+}
+
+/// Whether messages may be coloured (no-color.org).
+fn colour() -> bool {
+    let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !forbidden && text_variable("TERM").is_some_and(|term| term != "dumb") && std::io::stderr().is_terminal()
+}
+
+fn text_variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }

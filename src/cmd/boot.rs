@@ -1,1 +1,22 @@
-//! (not written yet)
+//! `sdme boot`: what the unit runs.
+
+use crate::cli::parse::Args;
+use crate::cli::spec::{Command, Operands};
+use crate::cmd::Context;
+use crate::error::{Error, Result};
+
+pub const SPEC: Command = Command {
+    name: "boot",
+    about: "run a container in the foreground, as its unit does",
+    long: &["Mounts the container in a mount namespace of its own and becomes systemd-nspawn. The template unit \
+         sdme@.service runs this; it is rarely typed. When the process ends, however it ends, its mounts are gone."],
+    flags: &[],
+    operands: Operands::one("NAME"),
+    examples: &[("systemctl start sdme@web", "runs it as a service"), ("sdme boot web", "runs it in this terminal")],
+    payload: false,
+    root: true,
+};
+
+pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
+    Err(Error::failed("not written yet"))
+}

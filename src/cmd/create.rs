@@ -1,1 +1,29 @@
-//! (not written yet)
+//! `sdme create`: make a container and print its name.
+
+use crate::cli::parse::Args;
+use crate::cli::spec::{Command, Operands, Tail};
+use crate::cmd::{Context, flags};
+use crate::error::{Error, Result};
+
+pub const SPEC: Command = Command {
+    name: "create",
+    about: "create a container and print its name",
+    long: &[
+        "Makes a copy-on-write clone of the host's own / (or of ROOTFS). Nothing is copied and nothing is started. \
+         Without NAME a name is made up that is in use nowhere on this host.",
+        "What belongs to the host alone (machine id, host keys, network identity, fstab, other secrets) is hidden \
+         from the clone; 'sdme show NAME' lists it.",
+    ],
+    flags: &[flags::NAME, flags::ROOTFS, flags::HOST_SERVICES],
+    operands: Operands { usage: "[NAME]", least: 0, most: 1, tail: Tail::Nothing },
+    examples: &[
+        ("sdme create web", "a clone of this system, called web"),
+        ("name=$(sdme create)", "the same under a made-up name"),
+    ],
+    payload: false,
+    root: true,
+};
+
+pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
+    Err(Error::failed("not written yet"))
+}
