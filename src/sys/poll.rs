@@ -49,7 +49,8 @@ pub enum For {
 
 /// Waits until any of `fds` is ready (a hang-up or error counts) and tells which are.
 ///
-/// Errors: `TimedOut` when the deadline passes, `Interrupted` when a signal of `wait.interrupts` came.
+/// Errors: `TimedOut` when the deadline passes, `Interrupted` when a signal of `wait.interrupts` came. The signal is not
+/// taken: every later wait, in any thread, is interrupted too, until somebody calls [`Interrupts::take`].
 pub fn poll(fds: &[(BorrowedFd<'_>, For)], wait: Wait<'_>) -> Result<Vec<bool>> {
     let mut polled: Vec<PollFd<'_>> =
         fds.iter().map(|(fd, what)| PollFd::from_borrowed_fd(*fd, flags(*what))).collect();
@@ -65,7 +66,7 @@ pub fn poll(fds: &[(BorrowedFd<'_>, For)], wait: Wait<'_>) -> Result<Vec<bool>> 
             Err(errno) => return Err(Error::os(errno, "poll")),
         }
     }
-    if let Some(signal) = wait.interrupts.and_then(Interrupts::take) {
+    if let Some(signal) = wait.interrupts.and_then(Interrupts::pending) {
         return Err(Error::new(Kind::Interrupted(signal), "interrupted"));
     }
     Ok(polled[..fds.len()].iter().map(|fd| !fd.revents().is_empty()).collect())
@@ -73,7 +74,7 @@ pub fn poll(fds: &[(BorrowedFd<'_>, For)], wait: Wait<'_>) -> Result<Vec<bool>> 
 
 /// Waits until one descriptor is ready.
 pub fn poll_one(fd: BorrowedFd<'_>, what: For, wait: Wait<'_>) -> Result<()> {
-    // A spurious wake-up by an interrupt that another reader took leaves the descriptor unready.
+    // A wake-up by a signal that another thread has taken leaves the descriptor unready.
     while !poll(&[(fd, what)], wait)?[0] {}
     Ok(())
 }

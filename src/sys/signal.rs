@@ -28,6 +28,7 @@ pub const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 /// A child process inherits the mask: whoever spawns one while signals are blocked calls [`reset_all`] in it.
 pub struct Interrupts {
     fd: OwnedFd,
+    signals: Vec<i32>,
     before: libc::sigset_t,
 }
 
@@ -51,14 +52,27 @@ impl Interrupts {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        Ok(Interrupts { fd, before })
+        Ok(Interrupts { fd, signals: signals.to_vec(), before })
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// The next signal that has come, if one has.
+    /// A signal that has come and that nobody has taken; it stays, for every thread that waits to see.
+    pub fn pending(&self) -> Option<i32> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigpending fills the set, and is then asked about signal numbers that exist.
+        unsafe {
+            if libc::sigpending(set.as_mut_ptr()) != 0 {
+                return None;
+            }
+            let set = set.assume_init();
+            self.signals.iter().copied().find(|signal| libc::sigismember(&set, *signal) == 1)
+        }
+    }
+
+    /// Takes the next signal that has come, if one has.
     pub fn take(&self) -> Option<i32> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
         let size = size_of::<libc::signalfd_siginfo>();
@@ -118,7 +132,10 @@ mod tests {
         assert_eq!(interrupts.take(), None);
         // SAFETY: raises a blocked signal in this thread.
         unsafe { libc::raise(SIGUSR2) };
+        assert_eq!(interrupts.pending(), Some(SIGUSR2));
+        assert_eq!(interrupts.pending(), Some(SIGUSR2), "looking must not take");
         assert_eq!(interrupts.take(), Some(SIGUSR2));
+        assert_eq!(interrupts.pending(), None);
         assert_eq!(interrupts.take(), None);
     }
 }
