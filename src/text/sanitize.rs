@@ -44,7 +44,7 @@ fn push(clean: &mut String, character: char) {
 
 /// Characters that show nothing but change how others are shown: bidi controls, line and paragraph separators,
 /// zero-width ones, interlinear annotation, tags.
-fn is_misleading(character: char) -> bool {
+pub fn is_misleading(character: char) -> bool {
     matches!(character,
         '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
