@@ -11,6 +11,7 @@ pub mod list;
 pub mod mounts;
 pub mod name;
 pub mod nspawn;
+pub mod open;
 pub mod overlay;
 pub mod remove;
 pub mod show;

@@ -1,13 +1,20 @@
 //! What a container is, as its `state` file says it: pure text to struct and back.
 
-use crate::error::Result;
+use crate::error::{Context, Error, Result};
+use crate::store::fields::{self, Fields, Writer};
 use crate::store::name::Name;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// The version of the text form that this program writes.
 pub const VERSION: u32 = 1;
 /// A state file is a few hundred bytes; whatever is longer than this is not one.
 pub const STATE_MAX: usize = 1 << 20;
+/// Overlays of one container: each costs a mount and a file descriptor or two at boot.
+pub const LAYERS_MAX: usize = 64;
+/// Mounts that are named as not followed; a host that runs other containers has thousands.
+pub const SKIPPED_MAX: usize = 256;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -59,12 +66,239 @@ pub struct Skipped {
 }
 
 impl State {
-    /// Errors: `Invalid`, naming the line; a newer version says so.
-    pub fn parse(_text: &[u8]) -> Result<State> {
-        Err(crate::error::Error::invalid("not written yet"))
+    /// Errors: `Invalid`, naming the line or the key; a newer version says so.
+    pub fn parse(text: &[u8]) -> Result<State> {
+        parse(text).context("state")
     }
 
+    /// What [`State::parse`] reads.
     pub fn render(&self) -> String {
-        String::new()
+        let mut writer = Writer::new(VERSION);
+        writer.field("name", &[OsStr::new(self.name.as_str())]);
+        writer.field("created", &[OsStr::new(&self.created.to_string())]);
+        match &self.rootfs {
+            Rootfs::Host => writer.field("rootfs", &[OsStr::new("host")]),
+            Rootfs::Named(name) => writer.field("rootfs", &[OsStr::new("named"), OsStr::new(name.as_str())]),
+        }
+        writer.field("machine_id", &[OsStr::new(&self.machine_id)]);
+        writer.field("services", &[OsStr::new(self.services.as_str())]);
+        for layer in &self.layers {
+            writer.field("layer", &[layer.mountpoint.as_os_str(), OsStr::new(&layer.fstype)]);
+        }
+        for skipped in &self.skipped {
+            let words = [skipped.mountpoint.as_os_str(), OsStr::new(&skipped.fstype), OsStr::new(&skipped.why)];
+            writer.field("skipped", &words);
+        }
+        writer.finish()
+    }
+}
+
+impl Services {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Services::Basic => "basic",
+            Services::Host => "host",
+        }
+    }
+}
+
+impl Layer {
+    /// The name of its directory in `layers/`: the mountpoint's words joined by `-`, other bytes as `\xNN`, `-` for
+    /// `/` itself (what systemd-escape(1) makes of a path).
+    pub fn directory(&self) -> String {
+        let words = self.mountpoint.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|word| !word.is_empty());
+        let joined = words.map(escaped_word).collect::<Vec<_>>().join("-");
+        match joined.strip_prefix('.') {
+            _ if joined.is_empty() => "-".to_string(),
+            Some(rest) => format!("\\x2e{rest}"),
+            None => joined,
+        }
+    }
+}
+
+fn escaped_word(word: &[u8]) -> String {
+    let escape = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    word.iter().map(escape).collect()
+}
+
+fn parse(text: &[u8]) -> Result<State> {
+    if text.len() > STATE_MAX {
+        return Err(Error::invalid(format!("it is longer than {STATE_MAX} bytes")));
+    }
+    let mut fields = Fields::parse(text, VERSION)?;
+    let state = State {
+        name: name(&fields.one("name")?)?,
+        created: fields.number("created")?,
+        rootfs: rootfs(&fields.one("rootfs")?)?,
+        machine_id: machine_id(fields.one("machine_id")?)?,
+        services: services(&fields.one("services")?)?,
+        layers: layers(&fields.all("layer"))?,
+        skipped: skipped(&fields.all("skipped"))?,
+    };
+    fields.finish()?;
+    Ok(state)
+}
+
+fn name(text: &str) -> Result<Name> {
+    Name::parse(text).map_err(|error| error.with_kind(crate::error::Kind::Invalid))
+}
+
+fn rootfs(value: &str) -> Result<Rootfs> {
+    match value.split_once(' ') {
+        None if value == "host" => Ok(Rootfs::Host),
+        Some(("named", text)) => Ok(Rootfs::Named(name(text)?)),
+        _ => Err(Error::invalid(format!("rootfs {value:?} is unknown"))),
+    }
+}
+
+fn machine_id(value: String) -> Result<String> {
+    let is_id = value.len() == 32 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_id && value.bytes().any(|byte| byte != b'0') {
+        Ok(value)
+    } else {
+        Err(Error::invalid(format!("machine_id {value:?} is not 32 lower-case hexadecimal digits")))
+    }
+}
+
+fn services(value: &str) -> Result<Services> {
+    [Services::Basic, Services::Host]
+        .into_iter()
+        .find(|services| services.as_str() == value)
+        .ok_or_else(|| Error::invalid(format!("services {value:?} is unknown")))
+}
+
+fn layers(values: &[String]) -> Result<Vec<Layer>> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for value in values {
+        let [mountpoint, fstype] = fields::words(value)?;
+        let layer = Layer { mountpoint: absolute(mountpoint)?, fstype: text(fstype)? };
+        // Boot mounts in this order: what is below another comes after it.
+        let misplaced = layers.iter().any(|earlier| earlier.mountpoint.starts_with(&layer.mountpoint));
+        if misplaced || layers.is_empty() != (layer.mountpoint == Path::new("/")) {
+            return Err(Error::invalid(format!("layer {:?} is out of order", layer.mountpoint)));
+        }
+        layers.push(layer);
+    }
+    match layers.len() {
+        0 => Err(Error::invalid("there is no layer")),
+        count if count > LAYERS_MAX => Err(Error::invalid(format!("there are more than {LAYERS_MAX} layers"))),
+        _ => Ok(layers),
+    }
+}
+
+fn skipped(values: &[String]) -> Result<Vec<Skipped>> {
+    if values.len() > SKIPPED_MAX {
+        return Err(Error::invalid(format!("there are more than {SKIPPED_MAX} skipped mounts")));
+    }
+    let parse = |value: &String| {
+        let [mountpoint, fstype, why] = fields::words(value)?;
+        Ok(Skipped { mountpoint: absolute(mountpoint)?, fstype: text(fstype)?, why: text(why)? })
+    };
+    values.iter().map(parse).collect()
+}
+
+/// A path as mountinfo writes it: from `/`, no empty, `.` or `..` component.
+fn absolute(word: std::ffi::OsString) -> Result<PathBuf> {
+    let path = PathBuf::from(word);
+    let bytes = path.as_os_str().as_bytes();
+    let is_odd = |word: &[u8]| matches!(word, b"" | b"." | b"..");
+    let plain = bytes == b"/" || (bytes.starts_with(b"/") && !bytes[1..].split(|byte| *byte == b'/').any(is_odd));
+    if plain && !bytes.contains(&0) { Ok(path) } else { Err(Error::invalid(format!("{path:?} is not a mountpoint"))) }
+}
+
+fn text(word: std::ffi::OsString) -> Result<String> {
+    word.into_string().map_err(|word| Error::invalid(format!("{word:?} is not text")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> State {
+        let odd = OsStr::from_bytes(b"/mnt/a b\\\n\xff=%,:");
+        State {
+            name: Name::parse("web").unwrap(),
+            created: 1_700_000_000,
+            rootfs: Rootfs::Host,
+            machine_id: "0123456789abcdef0123456789abcdef".to_string(),
+            services: Services::Basic,
+            layers: vec![layer("/", "ext4"), layer("/home", "xfs"), layer("/home/x", "btrfs")],
+            skipped: vec![Skipped {
+                mountpoint: PathBuf::from(odd),
+                fstype: "nfs4".into(),
+                why: "network filesystem".into(),
+            }],
+        }
+    }
+
+    fn layer(mountpoint: &str, fstype: &str) -> Layer {
+        Layer { mountpoint: PathBuf::from(mountpoint), fstype: fstype.to_string() }
+    }
+
+    #[test]
+    fn a_state_comes_back() {
+        let named =
+            State { rootfs: Rootfs::Named(Name::parse("debian").unwrap()), services: Services::Host, ..sample() };
+        for state in [sample(), named] {
+            assert_eq!(State::parse(state.render().as_bytes()).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn the_text_is_what_it_was() {
+        let text = State { skipped: Vec::new(), ..sample() }.render();
+        let expected = "version=1\nname=web\ncreated=1700000000\nrootfs=host\n\
+            machine_id=0123456789abcdef0123456789abcdef\nservices=basic\nlayer=/ ext4\nlayer=/home xfs\n\
+            layer=/home/x btrfs\nend\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn every_cut_is_seen() {
+        let text = sample().render();
+        for length in 0..text.len() {
+            assert!(State::parse(&text.as_bytes()[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases = [
+            ("name=web", "name=../web", "name"),
+            ("created=1", "created=-1", "number"),
+            ("rootfs=host", "rootfs=guest", "unknown"),
+            ("rootfs=host", "rootfs=host\nrootfs=host", "twice"),
+            ("machine_id=0", "machine_id=X", "hexadecimal"),
+            ("services=basic", "services=all", "unknown"),
+            ("services=basic", "colour=red\nservices=basic", "colour"),
+            ("layer=/ ext4\n", "", "order"),
+            ("layer=/home xfs", "layer=/home/../etc xfs", "mountpoint"),
+            ("layer=/home xfs\nlayer=/home/x btrfs", "layer=/home/x btrfs\nlayer=/home xfs", "order"),
+            ("layer=/home xfs", "layer=/home", "2 words"),
+            ("version=1", "version=2", "newer"),
+            ("\n", "\r\n", "CR LF"),
+        ];
+        for (good, bad, told) in cases {
+            let error = State::parse(sample().render().replace(good, bad).as_bytes()).unwrap_err();
+            assert_eq!(*error.kind(), crate::error::Kind::Invalid);
+            assert!(error.to_string().contains(told), "{bad:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_huge_file_is_not_read_through() {
+        assert!(State::parse(&vec![b'a'; STATE_MAX + 1]).unwrap_err().to_string().contains("longer"));
+    }
+
+    #[test]
+    fn every_mountpoint_has_a_directory_of_its_own() {
+        let cases =
+            [("/", "-"), ("/var/lib", "var-lib"), ("/var-lib", "var\\x2dlib"), ("/.x", "\\x2ex"), ("/a b", "a\\x20b")];
+        for (mountpoint, directory) in cases {
+            assert_eq!(layer(mountpoint, "ext4").directory(), directory);
+        }
     }
 }

@@ -1,14 +1,206 @@
-//! (not written yet)
+//! The datadir: `containers/NAME/`, `fs/NAME/`, `locks/`. Made with 0700, refused where somebody else could write.
 
-use crate::error::Result;
+use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
+use crate::store::stage::{self, ENTRIES_MAX};
+use crate::sys::dir::Dir;
+use crate::sys::kernel;
+use std::path::{Component, Path};
 
-/// The containers of the datadir.
+const PRIVATE: u32 = 0o700;
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// f_type of an overlay (statfs(2)).
+const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
+
+/// The datadir and its rooms, made if they are missing, whatever the umask says.
+///
+/// Errors: `Failed` when others could write in it or exchange it, when it is on an overlay, or when it is one of the
+/// system's own directories.
+pub fn ensure(paths: &Paths) -> Result<()> {
+    check_place(paths.datadir())?;
+    let datadir =
+        Dir::create_all(paths.datadir(), PRIVATE).with_context(|| format!("datadir {:?}", paths.datadir()))?;
+    check_own(&datadir, paths.datadir())?;
+    check_parents(&datadir, paths.datadir())?;
+    for room in [paths.containers(), paths.filesystems(), paths.locks()] {
+        room_of(&datadir, &room)?;
+    }
+    Ok(())
+}
+
+/// Whoever can write there could make root run a container of his.
+fn room_of(datadir: &Dir, path: &Path) -> Result<()> {
+    let name = path.file_name().unwrap_or_default();
+    let room = datadir.ensure(name, PRIVATE).with_context(|| format!("{path:?}"))?;
+    check_own(&room, path)
+}
+
+/// Before anything is made: a clone must not lose `/etc` because the datadir, which is hidden from it, is there.
+fn check_place(path: &Path) -> Result<()> {
+    let plain =
+        path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    if !plain {
+        return Err(Error::usage(format!("datadir {path:?} is not an absolute path without \"..\"")));
+    }
+    if path.parent().is_none() {
+        return Err(Error::usage("the datadir cannot be \"/\": give it a directory of its own with --datadir"));
+    }
+    let existing = path.ancestors().find_map(|part| Dir::open(part).ok());
+    if existing.map_or(Ok(0), |dir| dir.filesystem())? == OVERLAYFS_MAGIC {
+        return Err(on_overlay(path));
+    }
+    Ok(())
+}
+
+fn on_overlay(path: &Path) -> Error {
+    Error::failed(format!(
+        "datadir {path:?} is on an overlay filesystem, which cannot hold the changes of another: \
+         give a directory on a real disk, or on a tmpfs such as /dev/shm/sdme, with --datadir"
+    ))
+}
+
+fn check_own(dir: &Dir, path: &Path) -> Result<()> {
+    let meta = dir.meta()?;
+    if kernel::is_root() && meta.uid != 0 {
+        return Err(Error::failed(format!("{path:?} belongs to user {}: it must be root's (chown root)", meta.uid)));
+    }
+    if meta.mode & WRITABLE_BY_OTHERS != 0 {
+        return Err(Error::failed(format!(
+            "{path:?} can be written by others (mode {:04o}): chmod go-w makes it safe",
+            meta.mode
+        )));
+    }
+    Ok(())
+}
+
+/// A directory above that others can write in lets them exchange ours, unless it is sticky as `/tmp` is.
+fn check_parents(dir: &Dir, path: &Path) -> Result<()> {
+    let mut above = dir.parent()?;
+    for part in path.ancestors().skip(1) {
+        let meta = above.meta()?;
+        if meta.mode & WRITABLE_BY_OTHERS != 0 && meta.mode & STICKY == 0 {
+            return Err(Error::failed(format!(
+                "datadir {path:?} could be exchanged: {part:?} can be written by others (mode {:04o})",
+                meta.mode
+            )));
+        }
+        above = above.parent()?;
+    }
+    Ok(())
+}
+
+/// The names of all containers, sorted. None when there is no datadir yet. What has no valid name is left out.
 pub fn names(paths: &Paths) -> Result<Vec<Name>> {
-    let Ok(entries) = std::fs::read_dir(paths.containers()) else { return Ok(Vec::new()) };
-    let mut names: Vec<Name> =
-        entries.flatten().filter_map(|entry| Name::parse(entry.file_name().to_str()?).ok()).collect();
+    names_in(&paths.containers())
+}
+
+/// The names of all imported root filesystems, sorted.
+pub fn filesystem_names(paths: &Paths) -> Result<Vec<Name>> {
+    names_in(&paths.filesystems())
+}
+
+fn names_in(path: &Path) -> Result<Vec<Name>> {
+    let dir = match Dir::open(path) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        other => other?,
+    };
+    let entries = dir.entries(ENTRIES_MAX)?;
+    let mut names: Vec<Name> = entries.iter().filter_map(|entry| Name::parse(entry.name.to_str()?).ok()).collect();
     names.sort();
     Ok(names)
+}
+
+/// The directory in which containers are made and removed.
+pub fn containers(paths: &Paths) -> Result<Dir> {
+    Dir::open(&paths.containers())
+}
+
+/// The directory of one container. `NotFound` when there is none.
+pub fn open(paths: &Paths, name: &Name) -> Result<Dir> {
+    let missing = || Error::new(crate::error::Kind::NotFound, format!("there is no container {:?}", name.as_str()));
+    let containers = match containers(paths) {
+        Err(error) if error.is_not_found() => return Err(missing()),
+        other => other?,
+    };
+    containers.lookup_dir(name.as_str()).with_context(|| format!("container {:?}", name.as_str()))?.ok_or_else(missing)
+}
+
+/// Whether there is anything, however broken, under the name.
+pub fn exists(paths: &Paths, name: &Name) -> Result<bool> {
+    match containers(paths) {
+        Err(error) if error.is_not_found() => Ok(false),
+        other => Ok(other?.lookup(name.as_str())?.is_some()),
+    }
+}
+
+/// Removes what killed commands left beside the containers.
+pub fn sweep(paths: &Paths) -> Result<()> {
+    stage::sweep(&containers(paths)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::meta;
+    use crate::sys::tree::Scratch;
+
+    fn under(scratch: &Scratch) -> Paths {
+        Paths::under(scratch.path())
+    }
+
+    #[test]
+    fn the_tree_is_private() {
+        let scratch = Scratch::new("datadir-private");
+        let paths = under(&scratch).with_datadir(scratch.path().join("a b%,:"));
+        ensure(&paths).unwrap();
+        ensure(&paths).unwrap();
+        for path in [paths.datadir(), &paths.containers(), &paths.filesystems(), &paths.locks()] {
+            assert_eq!(Dir::open(path).unwrap().meta().unwrap().mode, 0o700, "{path:?}");
+        }
+        assert_eq!(names(&paths).unwrap(), []);
+    }
+
+    #[test]
+    fn what_others_can_write_is_refused() {
+        let scratch = Scratch::new("datadir-open");
+        let open = scratch.dir().mkdir("open", 0o777).unwrap();
+        let at = |path: &str| ensure(&under(&scratch).with_datadir(scratch.path().join(path)));
+        assert!(at("open").unwrap_err().to_string().contains("0777"));
+        assert!(at("open/sdme").unwrap_err().to_string().contains("exchanged"));
+        meta::set_mode(&open, 0o1777).unwrap();
+        at("open/sdme").unwrap();
+    }
+
+    #[test]
+    fn a_room_that_is_a_symlink_is_refused() {
+        let scratch = Scratch::new("datadir-link");
+        let datadir = scratch.dir().mkdir("d", 0o700).unwrap();
+        datadir.symlink(std::ffi::OsStr::new("/tmp"), "containers").unwrap();
+        assert!(ensure(&under(&scratch).with_datadir(scratch.path().join("d"))).is_err());
+    }
+
+    #[test]
+    fn odd_places_are_refused() {
+        let scratch = Scratch::new("datadir-odd");
+        for place in ["/", "relative", "/tmp/../x"] {
+            assert!(ensure(&under(&scratch).with_datadir(place)).is_err(), "{place:?}");
+        }
+    }
+
+    #[test]
+    fn only_names_are_listed() {
+        let scratch = Scratch::new("datadir-names");
+        let paths = under(&scratch);
+        ensure(&paths).unwrap();
+        for name in ["web", "db", ".stage-1", "Bad"] {
+            containers(&paths).unwrap().mkdir(name, 0o700).unwrap();
+        }
+        let names: Vec<String> = names(&paths).unwrap().iter().map(|name| name.to_string()).collect();
+        assert_eq!(names, ["db", "web"]);
+        let web = Name::parse("web").unwrap();
+        assert!(open(&paths, &web).is_ok() && exists(&paths, &web).unwrap());
+        assert!(open(&paths, &Name::parse("none").unwrap()).unwrap_err().is_not_found());
+    }
 }

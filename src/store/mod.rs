@@ -1,8 +1,10 @@
 //! What is on disk, and who works on it: names, records, stages, locks. No behaviour.
 
 pub mod datadir;
+pub mod fields;
 pub mod lock;
 pub mod name;
 pub mod record;
 pub mod resolve_name;
 pub mod runtime;
+pub mod stage;

@@ -1,1 +1,189 @@
-//! (not written yet)
+//! What an inode carries beside its bytes: type, mode, owner, identity, extended attributes, inode flags.
+
+use crate::error::{Error, Result};
+use rustix::fs::{AtFlags, FileType, Gid, IFlags, Mode, StatxFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// The kernel's own bounds (XATTR_LIST_MAX, XATTR_SIZE_MAX): a larger buffer is never needed.
+const XATTR_MAX: usize = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    Symlink,
+    CharDevice,
+    BlockDevice,
+    Fifo,
+    Socket,
+}
+
+/// What statx(2) tells of one inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    pub kind: Kind,
+    /// Permission bits, set-id and sticky bits too.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Major and minor of the filesystem.
+    pub dev: (u32, u32),
+    pub ino: u64,
+    pub size: u64,
+    pub links: u32,
+    /// Major and minor of a device node.
+    pub rdev: (u32, u32),
+    /// The mount through which it was reached; 0 before Linux 5.8.
+    pub mount: u64,
+    /// Seconds and nanoseconds.
+    pub modified: (i64, u32),
+}
+
+impl Meta {
+    /// Overlayfs' "there is nothing here": a character device 0/0.
+    pub fn is_whiteout(&self) -> bool {
+        self.kind == Kind::CharDevice && self.rdev == (0, 0)
+    }
+
+    pub fn is_dir(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+
+    /// Whether both are one inode.
+    pub fn is_same(&self, other: &Meta) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
+    }
+}
+
+/// `name` in the directory `fd`, itself if it is a symlink; triggers no automount. None when it does not exist.
+pub fn lookup(fd: impl AsFd, name: &OsStr) -> Result<Option<Meta>> {
+    match statx(fd, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::os(errno, format!("statx({name:?})"))),
+    }
+}
+
+/// What the descriptor itself stands for.
+pub fn of(fd: impl AsFd) -> Result<Meta> {
+    statx(fd, OsStr::new(""), AtFlags::EMPTY_PATH).map_err(|errno| Error::os(errno, "statx"))
+}
+
+fn statx(fd: impl AsFd, name: &OsStr, flags: AtFlags) -> rustix::io::Result<Meta> {
+    let stat = rustix::fs::statx(fd, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)?;
+    Ok(Meta {
+        kind: kind(FileType::from_raw_mode(u32::from(stat.stx_mode))),
+        mode: u32::from(stat.stx_mode) & 0o7777,
+        uid: stat.stx_uid,
+        gid: stat.stx_gid,
+        dev: (stat.stx_dev_major, stat.stx_dev_minor),
+        ino: stat.stx_ino,
+        size: stat.stx_size,
+        links: stat.stx_nlink,
+        rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
+        mount: stat.stx_mnt_id,
+        modified: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
+    })
+}
+
+pub(super) fn kind(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Symlink,
+        FileType::CharacterDevice => Kind::CharDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        _ => Kind::File,
+    }
+}
+
+pub fn set_mode(fd: impl AsFd, mode: u32) -> Result<()> {
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|errno| Error::os(errno, format!("fchmod({mode:o})")))
+}
+
+pub fn set_owner(fd: impl AsFd, uid: u32, gid: u32) -> Result<()> {
+    rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        .map_err(|errno| Error::os(errno, format!("fchown({uid}, {gid})")))
+}
+
+/// Sets the time of the last change; the time of the last reading becomes the same.
+pub fn set_modified(fd: impl AsFd, (seconds, nanoseconds): (i64, u32)) -> Result<()> {
+    let time = Timespec { tv_sec: seconds as _, tv_nsec: nanoseconds as _ };
+    rustix::fs::futimens(fd, &Timestamps { last_access: time, last_modification: time })
+        .map_err(|errno| Error::os(errno, "futimens"))
+}
+
+/// The value of an extended attribute; None when the inode or its filesystem has none.
+pub fn xattr(fd: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut value = vec![0u8; XATTR_MAX];
+    match rustix::fs::fgetxattr(fd, name, value.as_mut_slice()) {
+        Ok(length) => {
+            value.truncate(length);
+            Ok(Some(value))
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(errno) => Err(Error::os(errno, format!("fgetxattr({name:?})"))),
+    }
+}
+
+pub fn set_xattr(fd: impl AsFd, name: &OsStr, value: &[u8]) -> Result<()> {
+    rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
+        .map_err(|errno| Error::os(errno, format!("fsetxattr({name:?})")))
+}
+
+/// The names of all extended attributes; none where the filesystem has no such thing.
+pub fn xattrs(fd: impl AsFd) -> Result<Vec<OsString>> {
+    let mut names = vec![0u8; XATTR_MAX];
+    let length = match rustix::fs::flistxattr(fd, names.as_mut_slice()) {
+        Ok(length) => length,
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(errno) => return Err(Error::os(errno, "flistxattr")),
+    };
+    let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| OsString::from_vec(name.to_vec())).collect())
+}
+
+/// Gives `to` the owner, mode and extended attributes of `from`, but for overlayfs' own attributes.
+///
+/// Attributes that the target's filesystem cannot hold are left out.
+pub fn copy(from: impl AsFd, to: impl AsFd) -> Result<()> {
+    let meta = of(&from)?;
+    set_owner(&to, meta.uid, meta.gid)?;
+    // After the owner: a change of owner clears the set-id bits.
+    set_mode(&to, meta.mode)?;
+    for name in xattrs(&from)? {
+        if is_overlay_xattr(&name) {
+            continue;
+        }
+        let Some(value) = name.to_str().map(|name| xattr(&from, name)).transpose()?.flatten() else { continue };
+        match set_xattr(&to, &name, &value) {
+            Err(error) if error.errno() == Some(Errno::OPNOTSUPP) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn is_overlay_xattr(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
+}
+
+/// Takes the immutable and append-only flags (chattr +i, +a) away; true when one was there.
+pub fn clear_flags(fd: impl AsFd) -> Result<bool> {
+    let forbidding = IFlags::IMMUTABLE | IFlags::APPEND;
+    let flags = match rustix::fs::ioctl_getflags(&fd) {
+        Ok(flags) => flags,
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => return Ok(false),
+        Err(errno) => return Err(Error::os(errno, "ioctl(FS_IOC_GETFLAGS)")),
+    };
+    if !flags.intersects(forbidding) {
+        return Ok(false);
+    }
+    rustix::fs::ioctl_setflags(&fd, flags - forbidding).map_err(|errno| Error::os(errno, "ioctl(FS_IOC_SETFLAGS)"))?;
+    Ok(true)
+}
