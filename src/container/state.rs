@@ -1,9 +1,9 @@
 //! What a container is, as its `state` file says it: pure text to struct and back.
 
-use crate::error::{Context, Error, Result};
-use crate::store::fields::{self, Fields, Writer};
+use crate::error::{Context, Error, Kind, Result};
+use crate::store::fields::{self, Fields};
 use crate::store::name::Name;
-use std::ffi::OsStr;
+use crate::text::keyvalue::Pairs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,9 @@ pub const STATE_MAX: usize = 1 << 20;
 pub const LAYERS_MAX: usize = 64;
 /// Mounts that are named as not followed; a host that runs other containers has thousands.
 pub const SKIPPED_MAX: usize = 256;
+
+const HOST: &str = "host";
+const NAMED: &str = "fs/";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -73,23 +76,25 @@ impl State {
 
     /// What [`State::parse`] reads.
     pub fn render(&self) -> String {
-        let mut writer = Writer::new(VERSION);
-        writer.field("name", &[OsStr::new(self.name.as_str())]);
-        writer.field("created", &[OsStr::new(&self.created.to_string())]);
+        let mut pairs = Pairs::new();
+        pairs.push("name", self.name.as_str());
+        pairs.push("created", self.created.to_string());
         match &self.rootfs {
-            Rootfs::Host => writer.field("rootfs", &[OsStr::new("host")]),
-            Rootfs::Named(name) => writer.field("rootfs", &[OsStr::new("named"), OsStr::new(name.as_str())]),
+            Rootfs::Host => pairs.push("rootfs", HOST),
+            Rootfs::Named(name) => pairs.push("rootfs", format!("{NAMED}{name}")),
         }
-        writer.field("machine_id", &[OsStr::new(&self.machine_id)]);
-        writer.field("services", &[OsStr::new(self.services.as_str())]);
-        for layer in &self.layers {
-            writer.field("layer", &[layer.mountpoint.as_os_str(), OsStr::new(&layer.fstype)]);
+        pairs.push("machine_id", &self.machine_id);
+        pairs.push("services", self.services.as_str());
+        for (index, layer) in self.layers.iter().enumerate() {
+            pairs.push(format!("layer.{index}.mountpoint"), layer.mountpoint.as_os_str().as_bytes());
+            pairs.push(format!("layer.{index}.fstype"), &layer.fstype);
         }
-        for skipped in &self.skipped {
-            let words = [skipped.mountpoint.as_os_str(), OsStr::new(&skipped.fstype), OsStr::new(&skipped.why)];
-            writer.field("skipped", &words);
+        for (index, skipped) in self.skipped.iter().enumerate() {
+            pairs.push(format!("skipped.{index}.mountpoint"), skipped.mountpoint.as_os_str().as_bytes());
+            pairs.push(format!("skipped.{index}.fstype"), &skipped.fstype);
+            pairs.push(format!("skipped.{index}.why"), &skipped.why);
         }
-        writer.finish()
+        fields::render(VERSION, &pairs)
     }
 }
 
@@ -130,27 +135,27 @@ fn parse(text: &[u8]) -> Result<State> {
     }
     let mut fields = Fields::parse(text, VERSION)?;
     let state = State {
-        name: name(&fields.one("name")?)?,
+        name: name(&fields.text("name")?)?,
         created: fields.number("created")?,
-        rootfs: rootfs(&fields.one("rootfs")?)?,
-        machine_id: machine_id(fields.one("machine_id")?)?,
-        services: services(&fields.one("services")?)?,
-        layers: layers(&fields.all("layer"))?,
-        skipped: skipped(&fields.all("skipped"))?,
+        rootfs: rootfs(&fields.text("rootfs")?)?,
+        machine_id: machine_id(fields.text("machine_id")?)?,
+        services: services(&fields.text("services")?)?,
+        layers: layers(&mut fields)?,
+        skipped: skipped(&mut fields)?,
     };
     fields.finish()?;
     Ok(state)
 }
 
 fn name(text: &str) -> Result<Name> {
-    Name::parse(text).map_err(|error| error.with_kind(crate::error::Kind::Invalid))
+    Name::parse(text).map_err(|error| error.with_kind(Kind::Invalid))
 }
 
 fn rootfs(value: &str) -> Result<Rootfs> {
-    match value.split_once(' ') {
-        None if value == "host" => Ok(Rootfs::Host),
-        Some(("named", text)) => Ok(Rootfs::Named(name(text)?)),
-        _ => Err(Error::invalid(format!("rootfs {value:?} is unknown"))),
+    match value.strip_prefix(NAMED) {
+        Some(text) => Ok(Rootfs::Named(name(text)?)),
+        None if value == HOST => Ok(Rootfs::Host),
+        None => Err(Error::invalid(format!("rootfs: {value:?} is unknown"))),
     }
 }
 
@@ -159,22 +164,23 @@ fn machine_id(value: String) -> Result<String> {
     if is_id && value.bytes().any(|byte| byte != b'0') {
         Ok(value)
     } else {
-        Err(Error::invalid(format!("machine_id {value:?} is not 32 lower-case hexadecimal digits")))
+        Err(Error::invalid(format!("machine_id: {value:?} is not 32 lower-case hexadecimal digits")))
     }
 }
 
 fn services(value: &str) -> Result<Services> {
-    [Services::Basic, Services::Host]
-        .into_iter()
-        .find(|services| services.as_str() == value)
-        .ok_or_else(|| Error::invalid(format!("services {value:?} is unknown")))
+    let known = [Services::Basic, Services::Host].into_iter().find(|services| services.as_str() == value);
+    known.ok_or_else(|| Error::invalid(format!("services: {value:?} is unknown")))
 }
 
-fn layers(values: &[String]) -> Result<Vec<Layer>> {
+fn layers(fields: &mut Fields) -> Result<Vec<Layer>> {
     let mut layers: Vec<Layer> = Vec::new();
-    for value in values {
-        let [mountpoint, fstype] = fields::words(value)?;
-        let layer = Layer { mountpoint: absolute(mountpoint)?, fstype: text(fstype)? };
+    for index in 0..LAYERS_MAX {
+        let key = |what: &str| format!("layer.{index}.{what}");
+        if !fields.has(&key("mountpoint")) {
+            break;
+        }
+        let layer = Layer { mountpoint: fields.path(&key("mountpoint"))?, fstype: fields.text(&key("fstype"))? };
         // Boot mounts in this order: what is below another comes after it.
         let misplaced = layers.iter().any(|earlier| earlier.mountpoint.starts_with(&layer.mountpoint));
         if misplaced || layers.is_empty() != (layer.mountpoint == Path::new("/")) {
@@ -182,40 +188,29 @@ fn layers(values: &[String]) -> Result<Vec<Layer>> {
         }
         layers.push(layer);
     }
-    match layers.len() {
-        0 => Err(Error::invalid("there is no layer")),
-        count if count > LAYERS_MAX => Err(Error::invalid(format!("there are more than {LAYERS_MAX} layers"))),
-        _ => Ok(layers),
+    if layers.is_empty() { Err(Error::invalid("layer.0.mountpoint is missing")) } else { Ok(layers) }
+}
+
+fn skipped(fields: &mut Fields) -> Result<Vec<Skipped>> {
+    let mut skipped = Vec::new();
+    for index in 0..SKIPPED_MAX {
+        let key = |what: &str| format!("skipped.{index}.{what}");
+        if !fields.has(&key("mountpoint")) {
+            break;
+        }
+        skipped.push(Skipped {
+            mountpoint: fields.path(&key("mountpoint"))?,
+            fstype: fields.text(&key("fstype"))?,
+            why: fields.text(&key("why"))?,
+        });
     }
-}
-
-fn skipped(values: &[String]) -> Result<Vec<Skipped>> {
-    if values.len() > SKIPPED_MAX {
-        return Err(Error::invalid(format!("there are more than {SKIPPED_MAX} skipped mounts")));
-    }
-    let parse = |value: &String| {
-        let [mountpoint, fstype, why] = fields::words(value)?;
-        Ok(Skipped { mountpoint: absolute(mountpoint)?, fstype: text(fstype)?, why: text(why)? })
-    };
-    values.iter().map(parse).collect()
-}
-
-/// A path as mountinfo writes it: from `/`, no empty, `.` or `..` component.
-fn absolute(word: std::ffi::OsString) -> Result<PathBuf> {
-    let path = PathBuf::from(word);
-    let bytes = path.as_os_str().as_bytes();
-    let is_odd = |word: &[u8]| matches!(word, b"" | b"." | b"..");
-    let plain = bytes == b"/" || (bytes.starts_with(b"/") && !bytes[1..].split(|byte| *byte == b'/').any(is_odd));
-    if plain && !bytes.contains(&0) { Ok(path) } else { Err(Error::invalid(format!("{path:?} is not a mountpoint"))) }
-}
-
-fn text(word: std::ffi::OsString) -> Result<String> {
-    word.into_string().map_err(|word| Error::invalid(format!("{word:?} is not text")))
+    Ok(skipped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     fn sample() -> State {
         let odd = OsStr::from_bytes(b"/mnt/a b\\\n\xff=%,:");
@@ -251,8 +246,9 @@ mod tests {
     fn the_text_is_what_it_was() {
         let text = State { skipped: Vec::new(), ..sample() }.render();
         let expected = "version=1\nname=web\ncreated=1700000000\nrootfs=host\n\
-            machine_id=0123456789abcdef0123456789abcdef\nservices=basic\nlayer=/ ext4\nlayer=/home xfs\n\
-            layer=/home/x btrfs\nend\n";
+            machine_id=0123456789abcdef0123456789abcdef\nservices=basic\n\
+            layer.0.mountpoint=/\nlayer.0.fstype=ext4\nlayer.1.mountpoint=/home\nlayer.1.fstype=xfs\n\
+            layer.2.mountpoint=/home/x\nlayer.2.fstype=btrfs\nend\n";
         assert_eq!(text, expected);
     }
 
@@ -270,14 +266,17 @@ mod tests {
             ("name=web", "name=../web", "name"),
             ("created=1", "created=-1", "number"),
             ("rootfs=host", "rootfs=guest", "unknown"),
+            ("rootfs=host", "rootfs=fs/..", "name"),
             ("rootfs=host", "rootfs=host\nrootfs=host", "twice"),
             ("machine_id=0", "machine_id=X", "hexadecimal"),
             ("services=basic", "services=all", "unknown"),
             ("services=basic", "colour=red\nservices=basic", "colour"),
-            ("layer=/ ext4\n", "", "order"),
-            ("layer=/home xfs", "layer=/home/../etc xfs", "mountpoint"),
-            ("layer=/home xfs\nlayer=/home/x btrfs", "layer=/home/x btrfs\nlayer=/home xfs", "order"),
-            ("layer=/home xfs", "layer=/home", "2 words"),
+            ("layer.0.mountpoint=/\n", "layer.0.mountpoint=/home\n", "order"),
+            ("layer.0.mountpoint=/\n", "", "missing"),
+            ("layer.1.mountpoint=/home\n", "layer.1.mountpoint=/home/../etc\n", "absolute path"),
+            ("layer.1.mountpoint=/home\n", "layer.1.mountpoint=/home/x/y\n", "order"),
+            ("layer.1.fstype=xfs\n", "", "missing"),
+            ("layer.2", "layer.3", "unknown"),
             ("version=1", "version=2", "newer"),
             ("\n", "\r\n", "CR LF"),
         ];

@@ -4,8 +4,8 @@ use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
+use crate::sys::credentials;
 use crate::sys::dir::Dir;
-use crate::sys::kernel;
 use std::path::{Component, Path};
 
 const PRIVATE: u32 = 0o700;
@@ -63,7 +63,7 @@ fn on_overlay(path: &Path) -> Error {
 
 fn check_own(dir: &Dir, path: &Path) -> Result<()> {
     let meta = dir.meta()?;
-    if kernel::is_root() && meta.uid != 0 {
+    if credentials::is_root() && meta.uid != 0 {
         return Err(Error::failed(format!("{path:?} belongs to user {}: it must be root's (chown root)", meta.uid)));
     }
     if meta.mode & WRITABLE_BY_OTHERS != 0 {

@@ -3,13 +3,15 @@
 
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
-use crate::store::fields::{self, Fields, Writer};
+use crate::store::fields::{self, Fields};
 use crate::store::name::Name;
 use crate::store::record;
 use crate::store::stage::ENTRIES_MAX;
 use crate::sys::dir::Dir;
 use crate::sys::process::ProcessId;
+use crate::text::keyvalue::Pairs;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 const VERSION: u32 = 1;
@@ -23,6 +25,15 @@ pub enum Route {
     Unit,
     /// Our own supervisor, where PID 1 is not systemd.
     Direct,
+}
+
+impl Route {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Route::Unit => "unit",
+            Route::Direct => "direct",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,47 +92,44 @@ fn read_in(units: &Dir, name: &Name) -> Result<Option<Runtime>> {
 }
 
 fn render(runtime: &Runtime) -> String {
-    let mut writer = Writer::new(VERSION);
-    writer.field("datadir", &[runtime.datadir.as_os_str()]);
-    let route = match runtime.route {
-        Route::Unit => "unit",
-        Route::Direct => "direct",
-    };
-    writer.field("route", &[OsStr::new(route)]);
+    let mut pairs = Pairs::new();
+    pairs.push("datadir", runtime.datadir.as_os_str().as_bytes());
+    pairs.push("route", runtime.route.as_str());
     for (key, process) in [("process", runtime.process), ("supervisor", runtime.supervisor)] {
         if let Some(process) = process {
-            let (pid, start) = (process.pid.to_string(), process.start.to_string());
-            writer.field(key, &[OsStr::new(&pid), OsStr::new(&start)]);
+            pairs.push(format!("{key}.pid"), process.pid.to_string());
+            pairs.push(format!("{key}.start"), process.start.to_string());
         }
     }
-    writer.finish()
+    fields::render(VERSION, &pairs)
 }
 
 fn parse(bytes: &[u8]) -> Result<Runtime> {
     let mut fields = Fields::parse(bytes, VERSION)?;
-    let [datadir] = fields::words(&fields.one("datadir")?)?;
-    let route = match fields.one("route")?.as_str() {
-        "unit" => Route::Unit,
-        "direct" => Route::Direct,
-        other => return Err(Error::invalid(format!("route {other:?} is unknown"))),
+    let runtime = Runtime {
+        datadir: fields.path("datadir")?,
+        route: route(&fields.text("route")?)?,
+        process: process(&mut fields, "process")?,
+        supervisor: process(&mut fields, "supervisor")?,
     };
-    let process = process(fields.lookup("process")?)?;
-    let supervisor = self::process(fields.lookup("supervisor")?)?;
     fields.finish()?;
-    let datadir = PathBuf::from(datadir);
-    if !datadir.is_absolute() {
-        return Err(Error::invalid(format!("datadir {datadir:?} is not absolute")));
-    }
-    Ok(Runtime { datadir, route, process, supervisor })
+    Ok(runtime)
 }
 
-fn process(value: Option<String>) -> Result<Option<ProcessId>> {
-    let Some(value) = value else { return Ok(None) };
-    let parsed = value.split_once(' ').and_then(|(pid, start)| {
-        let pid = fields::number(pid).filter(|pid| *pid != 0)?;
-        Some(ProcessId { pid, start: fields::number(start)? })
-    });
-    parsed.map(Some).ok_or_else(|| Error::invalid(format!("{value:?} is not a process")))
+fn route(text: &str) -> Result<Route> {
+    let known = [Route::Unit, Route::Direct].into_iter().find(|route| route.as_str() == text);
+    known.ok_or_else(|| Error::invalid(format!("route {text:?} is unknown")))
+}
+
+fn process(fields: &mut Fields, key: &str) -> Result<Option<ProcessId>> {
+    let (pid, start) = (format!("{key}.pid"), format!("{key}.start"));
+    if !fields.has(&pid) && !fields.has(&start) {
+        return Ok(None);
+    }
+    let number = fields.number(&pid)?;
+    let valid = u32::try_from(number).ok().filter(|pid| (1..=i32::MAX as u32).contains(pid));
+    let valid = valid.ok_or_else(|| Error::invalid(format!("{pid}: {number} is no process")))?;
+    Ok(Some(ProcessId { pid: valid, start: fields.number(&start)? }))
 }
 
 #[cfg(test)]
@@ -181,7 +189,9 @@ mod tests {
 
     #[test]
     fn impossible_values_are_refused() {
-        for (good, bad) in [("process=12 99", "process=0 99"), ("route=direct", "route=x"), ("=/srv", "=srv")] {
+        for (good, bad) in
+            [("pid=12", "pid=0"), ("pid=12", "pid=4294967295"), ("route=direct", "route=x"), ("=/srv", "=srv")]
+        {
             let text = render(&sample()).replace(good, bad);
             assert!(parse(text.as_bytes()).is_err(), "{bad}");
         }

@@ -23,11 +23,6 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Whether we act as root, whom most of this program needs.
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn immutable_and_append_only_things_go() {
-        if !crate::sys::kernel::is_root() {
+        if !crate::sys::credentials::is_root() {
             return eprintln!("skip: needs root");
         }
         let scratch = Scratch::new("tree-flags");
