@@ -3,10 +3,12 @@
 
 pub mod bpf;
 pub mod cgroup;
+pub mod confine;
 pub mod credentials;
 pub mod dir;
 pub mod kernel;
 pub mod lock;
+pub mod memfd;
 pub mod meta;
 pub mod mount;
 pub mod mountns;

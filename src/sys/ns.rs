@@ -1,1 +1,140 @@
-//! (not written yet)
+//! Entering the namespaces of another process: setns(2) by pidfd, chroot(2), and the clone that is in its PID
+//! namespace. Only for a process with one thread that was started for this.
+
+use crate::error::{Error, Kind, Result};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
+use rustix::thread::ThreadNameSpaceType as Namespace;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Moves this process into every namespace of the one behind `pidfd`, whose number is `pid`; the PID namespace counts
+/// for children born later. One call: a process that ends meanwhile is an error, never a mixture.
+pub fn enter(pidfd: BorrowedFd<'_>, pid: u32) -> Result<()> {
+    let mut which = Namespace::MOUNT
+        | Namespace::PROCESS_ID
+        | Namespace::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | Namespace::INTER_PROCESS_COMMUNICATION
+        | Namespace::CONTROL_GROUP
+        | Namespace::NETWORK;
+    // One's own user namespace cannot be entered again (EINVAL).
+    if link(&pid.to_string(), "user")? != link("self", "user")? {
+        which |= Namespace::USER;
+    }
+    rustix::thread::move_into_thread_name_spaces(pidfd, which).map_err(|errno| match errno {
+        Errno::SRCH => gone(pid),
+        errno => Error::os(errno, format!("setns(pidfd of {pid}, {:#x})", which.bits())),
+    })
+}
+
+/// Makes `root` this process's `/` and its working directory.
+pub fn change_root(root: BorrowedFd<'_>) -> Result<()> {
+    rustix::process::fchdir(root).map_err(|errno| Error::os(errno, "fchdir(root)"))?;
+    rustix::process::chroot(".").map_err(|errno| Error::os(errno, "chroot(\".\")"))
+}
+
+/// Whether two processes ("self" or a number) share a namespace, named as in /proc/PID/ns: "mnt", "pid".
+pub fn is_shared(process: &str, other: &str, namespace: &str) -> Result<bool> {
+    Ok(link(process, namespace)? == link(other, namespace)?)
+}
+
+fn link(process: &str, namespace: &str) -> Result<std::path::PathBuf> {
+    let path = format!("/proc/{process}/ns/{namespace}");
+    std::fs::read_link(&path).map_err(|error| Error::from(error).context(path))
+}
+
+fn gone(pid: u32) -> Error {
+    Error::new(Kind::NotFound, format!("process {pid} is gone"))
+}
+
+/// Which side of [`clone_sibling`] this is.
+pub enum Side {
+    /// The caller, with a pidfd of the new process.
+    Original(OwnedFd),
+    /// The new process.
+    Sibling,
+}
+
+/// Makes a copy of this process in the PID namespace entered before, as a child of this one's *parent*, which can
+/// then wait for it and learn its exact status.
+pub fn clone_sibling() -> Result<Side> {
+    let mut pidfd: libc::c_int = -1;
+    let flags = (libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::SIGCHLD) as libc::c_ulong;
+    // SAFETY: no stack and no shared memory: this is fork(2) with two flags. There is one thread, so no lock is held
+    // by another. The kernel writes the new pidfd through the third argument before it returns.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) };
+    match result {
+        0 => Ok(Side::Sibling),
+        // SAFETY: the call succeeded, so the descriptor is new and ours.
+        1.. => Ok(Side::Original(unsafe { OwnedFd::from_raw_fd(pidfd) })),
+        _ => Err(Error::os(last_errno(), "clone(CLONE_PARENT|CLONE_PIDFD)")),
+    }
+}
+
+/// How a process ended, as a shell says it: its exit status, or 128 and the number of the signal that killed it.
+pub fn reap(pidfd: BorrowedFd<'_>) -> Result<u8> {
+    let status = loop {
+        match rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(Error::os(errno, "waitid(P_PIDFD)")),
+            Ok(None) => continue,
+            Ok(Some(status)) => break status,
+        }
+    };
+    let signal = status.terminating_signal().map(|signal| 128 + (signal & 0x7f));
+    Ok(status.exit_status().or(signal).unwrap_or(0) as u8)
+}
+
+/// Sends a signal to the process behind a pidfd; that it is gone already is no error.
+pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: any number is a valid argument; the kernel answers EINVAL for what is no signal.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0usize, 0u32) };
+    if result == 0 {
+        return Ok(());
+    }
+    match last_errno() {
+        Errno::SRCH => Ok(()),
+        errno => Err(Error::os(errno, format!("pidfd_send_signal({signal})"))),
+    }
+}
+
+/// A pidfd for a pid that cannot have been reused: this process's own, or a child's not yet waited for.
+pub fn pidfd(pid: u32) -> Result<OwnedFd> {
+    let pid = Pid::from_raw(pid as i32).ok_or_else(|| Error::invalid("pid 0"))?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|errno| Error::os(errno, format!("pidfd_open({pid:?})")))
+}
+
+fn last_errno() -> Errno {
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+#[cfg(test)]
+#[allow(clippy::zombie_processes)] // reap() waits, which clippy cannot see.
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_status_is_what_a_shell_would_say() {
+        for (script, expected) in [("exit 0", 0), ("exit 203", 203), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
+            let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+            assert_eq!(reap(pidfd(child.id()).unwrap().as_fd()).unwrap(), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn a_signal_reaches_exactly_this_process() {
+        let child = Command::new("/bin/sleep").arg("99").spawn().unwrap();
+        let pidfd = pidfd(child.id()).unwrap();
+        signal(pidfd.as_fd(), 15).unwrap();
+        assert_eq!(reap(pidfd.as_fd()).unwrap(), 143);
+        signal(pidfd.as_fd(), 15).unwrap();
+    }
+
+    #[test]
+    fn namespaces_are_compared() {
+        assert!(is_shared("self", "self", "mnt").unwrap());
+        assert!(is_shared("self", "4194305", "mnt").is_err());
+    }
+}
