@@ -13,6 +13,8 @@ BINARY := $(if $(filter $(ARCH)-%,$(TARGET)),target/sdme,target/sdme-$(TARGET))
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+# rustup's cargo is found even where the shell was not told about it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .PHONY: all install try test check bench fuzz clean
 

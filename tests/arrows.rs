@@ -24,9 +24,17 @@ const ONLY_IN: &[(&[&str], &[&str], &str)] = &[
     (&["libc::"], &["sys/"], "system calls are made in sys/"),
     (&["lexopt::"], &["cli/parse.rs"], "the argument parser is named in one file"),
     (&["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"], &["sys/"], "unsafe code stays in sys/"),
-    (&["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!("], &["cmd/", "ui/", "lib.rs"], "below cmd/ nothing prints"),
-    (&["env::var", "env::args", "env::vars", "env::current_dir"], &["lib.rs", "paths.rs"], "the environment is read in lib.rs and paths.rs"),
-    (&["Command::new("], &["sys/process.rs", "sys/spawn.rs", "cmd/logs.rs"], "no helper program but nspawn and journalctl"),
+    (
+        &["print!(", "println!(", "eprint!(", "eprintln!(", "dbg!("],
+        &["cmd/", "ui/", "lib.rs"],
+        "below cmd/ nothing prints",
+    ),
+    (
+        &["env::var", "env::args", "env::vars", "env::current_dir"],
+        &["lib.rs", "paths.rs"],
+        "the environment is read in lib.rs and paths.rs",
+    ),
+    (&["Command::new("], &["sys/spawn.rs"], "no helper program but nspawn and journalctl"),
     (&["todo!(", "unimplemented!(", ".unwrap()", ".expect("], &[], "a failure is an error, never a panic"),
 ];
 
@@ -65,15 +73,22 @@ fn source(path: &Path, text: String) -> Source {
     Source { lines: running(&text), path, room, text }
 }
 
-/// Blank instead of comments; nothing from the first `#[cfg(test)]` before a module on, which ends each file.
+/// Blank instead of comments and of every item that is marked `#[cfg(test)]`.
 fn running(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut all = text.lines().peekable();
-    while let Some(line) = all.next() {
-        if line.trim() == "#[cfg(test)]" && all.peek().is_some_and(|next| next.trim_start().starts_with("mod ")) {
-            break;
+    let mut end_of_test = None;
+    for line in text.lines() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        if line.trim() == "#[cfg(test)]" {
+            end_of_test = Some(format!("{indent}}}"));
         }
-        lines.push(without_comment(line).to_string());
+        let of_test = end_of_test.is_some();
+        let whole_item =
+            line.ends_with([';', '}']) && end_of_test.as_ref().is_some_and(|end| end.len() == indent.len() + 1);
+        if whole_item {
+            end_of_test = None;
+        }
+        lines.push(if of_test { String::new() } else { without_comment(line).to_string() });
     }
     lines
 }
@@ -113,7 +128,9 @@ fn first_words(list: &str) -> Vec<String> {
             _ => {}
         }
     }
-    let word = |item: &String| item.trim().split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap().to_string();
+    let word = |item: &String| {
+        item.trim().split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap().to_string()
+    };
     words.iter().map(word).filter(|word| !word.is_empty()).collect()
 }
 
@@ -124,7 +141,13 @@ fn report(broken: Vec<String>) {
 #[test]
 fn every_room_is_on_the_map() {
     let unknown = |source: &&Source| step(&source.room).is_none();
-    report(sources().iter().filter(unknown).map(|source| format!("src/{}: room {:?} is not on the map", source.path, source.room)).collect());
+    report(
+        sources()
+            .iter()
+            .filter(unknown)
+            .map(|source| format!("src/{}: room {:?} is not on the map", source.path, source.room))
+            .collect(),
+    );
 }
 
 #[test]
@@ -146,13 +169,19 @@ fn imports_only_go_right() {
 #[test]
 fn no_verb_uses_another() {
     let sources = sources();
-    let is_verb = |source: &&Source| source.room == "cmd" && source.lines.iter().any(|line| line.contains("pub const SPEC"));
+    let is_verb =
+        |source: &&Source| source.room == "cmd" && source.lines.iter().any(|line| line.contains("pub const SPEC"));
     let module = |source: &Source| source.path.trim_start_matches("cmd/").trim_end_matches(".rs").replace('/', "::");
     let verbs: Vec<String> = sources.iter().filter(is_verb).map(module).collect();
     let mut broken = Vec::new();
     for source in sources.iter().filter(is_verb) {
         for other in verbs.iter().filter(|verb| **verb != module(source)) {
-            let names = [format!("cmd::{other}::"), format!("super::{other}::"), format!("super::{other};"), format!("cmd::{other};")];
+            let names = [
+                format!("cmd::{other}::"),
+                format!("super::{other}::"),
+                format!("super::{other};"),
+                format!("cmd::{other};"),
+            ];
             for (number, line) in source.lines.iter().enumerate() {
                 if names.iter().any(|name| line.contains(name.as_str())) {
                     broken.push(format!("src/{}:{}: a verb may not use the verb {other}", source.path, number + 1));
@@ -168,7 +197,10 @@ fn what_one_place_does_no_other_does() {
     let mut broken = Vec::new();
     for source in sources() {
         for (words, places, why) in ONLY_IN {
-            if places.iter().any(|place| source.path == *place || place.ends_with('/') && source.path.starts_with(place)) {
+            if places
+                .iter()
+                .any(|place| source.path == *place || place.ends_with('/') && source.path.starts_with(place))
+            {
                 continue;
             }
             for (number, line) in source.lines.iter().enumerate() {
@@ -183,7 +215,9 @@ fn what_one_place_does_no_other_does() {
 
 /// Whether the word stands there by itself, not as the end of a longer one.
 fn says(line: &str, word: &str) -> bool {
-    let whole = |at: usize| word.starts_with('.') || !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+    let whole = |at: usize| {
+        word.starts_with('.') || !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+    };
     line.match_indices(word).any(|(at, _)| whole(at))
 }
 
@@ -193,7 +227,9 @@ fn every_unsafe_block_says_why_it_is_sound() {
     for source in sources() {
         let original: Vec<&str> = source.text.lines().collect();
         for (number, line) in source.lines.iter().enumerate() {
-            let reason = original[number.saturating_sub(6)..=number].iter().any(|line| line.contains("SAFETY") || line.contains("# Safety"));
+            let reason = original[number.saturating_sub(6)..=number]
+                .iter()
+                .any(|line| line.contains("SAFETY") || line.contains("# Safety"));
             if (says(line, "unsafe {") || says(line, "unsafe impl")) && !reason {
                 broken.push(format!("src/{}:{}: unsafe without a SAFETY reason", source.path, number + 1));
             }
@@ -205,7 +241,13 @@ fn every_unsafe_block_says_why_it_is_sound() {
 #[test]
 fn every_file_says_what_it_owns() {
     let headless = |source: &&Source| source.path != "main.rs" && !source.text.starts_with("//!");
-    report(sources().iter().filter(headless).map(|source| format!("src/{}:1: does not start with //! lines", source.path)).collect());
+    report(
+        sources()
+            .iter()
+            .filter(headless)
+            .map(|source| format!("src/{}:1: does not start with //! lines", source.path))
+            .collect(),
+    );
 }
 
 #[test]
@@ -214,5 +256,6 @@ fn the_reader_of_imports_sees_what_is_written() {
     assert_eq!(named_rooms("use crate::{cli::spec, ui::{out, table}, error};"), ["cli", "ui", "error"]);
     assert_eq!(named_rooms("    crate::text::size::parse(crate::paths::X)"), ["text", "paths"]);
     assert!(says("unsafe { x }", "unsafe {") && !says("not_unsafe { x }", "unsafe {"));
-    assert_eq!(running("a\n// b\n#[cfg(test)]\nmod tests {}").join("|"), "a|");
+    let text = "a\n// b\n#[cfg(test)]\nmod tests {\n    b;\n}\nc\n#[cfg(test)]\nuse d;\ne";
+    assert_eq!(running(text).join("|"), "a||||||c|||e");
 }
