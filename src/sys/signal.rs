@@ -87,7 +87,10 @@ impl Interrupts {
 }
 
 impl Drop for Interrupts {
+    /// What has come and was not taken is forgotten: it has been answered, by the error that it caused. Delivered now,
+    /// it would kill the process before that error is told and before what is half-made is taken away.
     fn drop(&mut self) {
+        while self.take().is_some() {}
         // SAFETY: `before` was filled by pthread_sigmask.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
     }
@@ -137,5 +140,14 @@ mod tests {
         assert_eq!(interrupts.take(), Some(SIGUSR2));
         assert_eq!(interrupts.pending(), None);
         assert_eq!(interrupts.take(), None);
+    }
+
+    #[test]
+    fn a_signal_nobody_took_does_not_kill_afterwards() {
+        let interrupts = Interrupts::block(&[SIGUSR1]).unwrap();
+        // SAFETY: raises a blocked signal in this thread.
+        unsafe { libc::raise(SIGUSR1) };
+        assert_eq!(interrupts.pending(), Some(SIGUSR1));
+        drop(interrupts);
     }
 }
