@@ -1,6 +1,6 @@
 //! Standard output and standard error. A reader of our output who has gone away is no failure of ours; a full disk is.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::text::sanitize;
 use std::io::{self, Write};
 
@@ -15,9 +15,14 @@ pub fn print(text: &str) -> Result<()> {
 pub fn print_bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::from(error).context("standard output")),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(write_failed(&error)),
         _ => Ok(()),
     }
+}
+
+fn write_failed(error: &io::Error) -> Error {
+    let kind = error.raw_os_error().map_or(Kind::Failed, Kind::Os);
+    Error::new(kind, "write").context("standard output")
 }
 
 /// Says something on standard error, behind the program's name. Nobody can be told when that fails.
