@@ -133,7 +133,7 @@ fn path_choice(args: &Args, flag: &str, variable: &str) -> Result<Option<PathBuf
 fn read_config(file: &Path, needed: bool) -> Result<Config> {
     let parsed = match std::fs::File::open(file) {
         Err(error) if error.kind() == ErrorKind::NotFound && !needed => return Ok(Config::default()),
-        Err(error) => Err(Error::from(error)),
+        Err(error) => Err(Error::new(Kind::Os(error.raw_os_error().unwrap_or_default()), "open")),
         Ok(file) => limited(file).and_then(|text| Config::parse(&text)),
     };
     parsed.with_context(|| format!("config {file:?}"))

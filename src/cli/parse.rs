@@ -2,12 +2,11 @@
 //!
 //! Nothing is looked up or opened here; what the words mean is the verb's affair.
 
+pub use crate::cli::args::Args;
 use crate::cli::spec::{Command, Flag, GLOBAL, Tail};
 use crate::cli::suggest;
 use crate::error::{Error, Result};
-use crate::text::time;
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -28,15 +27,6 @@ pub enum Request {
 pub struct Refusal {
     pub error: Error,
     pub command: Option<&'static Command>,
-}
-
-/// The words of one verb.
-#[derive(Debug)]
-pub struct Args {
-    command: &'static Command,
-    flags: Vec<(&'static str, OsString)>,
-    operands: Vec<OsString>,
-    tail: Option<Vec<OsString>>,
 }
 
 /// Reads the words after the program's own name.
@@ -120,7 +110,10 @@ impl Reading<'_> {
         let Some(mut raw) = self.parser.try_raw_args() else { return false };
         match command.operands.tail {
             Tail::AfterDashes => raw.next_if(|word| word == "--").is_some(),
-            Tail::Unknown if complete => raw.peek().is_some_and(|word| !is_known_flag(command, word)),
+            Tail::Unknown if complete => {
+                raw.next_if(|word| word == "--").is_some()
+                    || raw.peek().is_some_and(|word| !is_known_flag(command, word))
+            }
             _ => false,
         }
     }
@@ -223,9 +216,12 @@ impl Reading<'_> {
             (Some(Asked::Help { long }), command) => {
                 Request::Help { scope: command.map(|command| command.name).or(self.group).unwrap_or(""), long }
             }
-            (None, Some(command)) => {
-                Request::Run(Args { command, flags: self.flags, operands: self.operands, tail: self.tail })
-            }
+            (None, Some(command)) => Request::Run(Args {
+                command,
+                flags: self.flags,
+                operands: self.operands,
+                tail: self.tail.unwrap_or_default(),
+            }),
             (None, None) => Request::Nothing,
         }
     }
@@ -247,9 +243,6 @@ fn first_missing(command: &Command, index: usize) -> &'static str {
 fn is_known_flag(command: &Command, word: &OsStr) -> bool {
     let word = word.to_string_lossy();
     let mut flags = command.flags.iter().chain(GLOBAL);
-    if word == "--" {
-        return false;
-    }
     match (word.strip_prefix("--"), word.strip_prefix('-')) {
         (Some(long), _) => {
             let long = long.split('=').next();
@@ -271,96 +264,192 @@ fn lossy(word: &OsStr) -> String {
     word.to_string_lossy().into_owned()
 }
 
-impl Args {
-    pub fn command(&self) -> &'static Command {
-        self.command
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::spec::Operands;
+    use std::os::unix::ffi::OsStringExt;
 
-    /// Whether a switch was given.
-    pub fn flag(&self, long: &str) -> bool {
-        self.value(long).is_some()
-    }
-
-    /// The value of a flag; of several the last.
-    pub fn value(&self, long: &str) -> Option<&OsStr> {
-        self.must_know(long);
-        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_os_str())
-    }
-
-    /// Every value of a repeatable flag, in order.
-    pub fn values<'a>(&'a self, long: &'a str) -> impl Iterator<Item = &'a OsStr> {
-        self.must_know(long);
-        self.flags.iter().filter(move |(name, _)| *name == long).map(|(_, value)| value.as_os_str())
-    }
-
-    /// A value that must be text.
-    pub fn text(&self, long: &str) -> Result<Option<&str>> {
-        self.value(long).map(|value| self.utf8(long, value)).transpose()
-    }
-
-    /// A time span: "30", "1.5", "2min", "infinity" (which is `Duration::MAX`).
-    pub fn seconds(&self, long: &str) -> Result<Option<Duration>> {
-        let Some(text) = self.text(long)? else { return Ok(None) };
-        time::parse_span(text).map(Some).ok_or_else(|| {
-            self.wrong(long, &format!("{text:?} is not a time span (like 30, 1.5, 2min, 1min30s or infinity)"))
-        })
-    }
-
-    /// A whole number in decimal digits.
-    pub fn number(&self, long: &str) -> Result<Option<u64>> {
-        let Some(text) = self.text(long)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.wrong(long, &format!("{text:?} is not a whole number")))
-    }
-
-    /// One of a few words.
-    pub fn choice(&self, long: &str, words: &[&'static str]) -> Result<Option<&'static str>> {
-        let Some(text) = self.text(long)? else { return Ok(None) };
-        let found = words.iter().find(|word| **word == text);
-        found
-            .map(|word| Some(*word))
-            .ok_or_else(|| self.wrong(long, &format!("{text:?} is none of {}", words.join(", "))))
-    }
-
-    /// Which of several switches that exclude each other was given.
-    pub fn one_of(&self, longs: &[&'static str]) -> Result<Option<&'static str>> {
-        let mut given = longs.iter().filter(|long| self.flag(long));
-        match (given.next(), given.next()) {
-            (Some(one), Some(other)) => Err(self.usage(&format!("--{one} and --{other} exclude each other"))),
-            (one, _) => Ok(one.copied()),
+    const fn command(name: &'static str, operands: Operands) -> Command {
+        const FLAGS: &[Flag] = &[
+            Flag::switch("all", Some('a'), "All."),
+            Flag::valued("user", Some('u'), "USER", "User."),
+            Flag::valued("env", Some('e'), "K=V", "Variable.").repeated(),
+        ];
+        Command {
+            name,
+            about: "",
+            long: &[],
+            flags: FLAGS,
+            operands,
+            examples: &[],
+            payload: matches!(operands.tail, Tail::Command { .. }),
+            root: true,
         }
     }
 
-    pub fn operands(&self) -> &[OsString] {
-        &self.operands
+    const fn one_then(tail: Tail) -> Operands {
+        Operands { usage: "NAME ...", least: 1, most: 1, tail }
     }
 
-    /// Operand number `index` as text, if it was given.
-    pub fn operand(&self, index: usize) -> Result<Option<&str>> {
-        let Some(word) = self.operands.get(index) else { return Ok(None) };
-        word.to_str().map(Some).ok_or_else(|| self.usage(&format!("{word:?} is not UTF-8")))
+    static EXEC: Command = command("exec", one_then(Tail::Command { required: true }));
+    static JOIN: Command = command("join", one_then(Tail::Command { required: false }));
+    static LOGS: Command = command("logs", one_then(Tail::Unknown));
+    static NEW: Command = command("new", Operands { usage: "[NAME]", least: 0, most: 1, tail: Tail::AfterDashes });
+    static RM: Command = command("rm", Operands::any("NAME..."));
+    static GET: Command = command("config get", Operands::NONE);
+    static TABLE: [&Command; 6] = [&EXEC, &JOIN, &LOGS, &NEW, &RM, &GET];
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
     }
 
-    /// What was to be passed on untouched.
-    pub fn tail(&self) -> &[OsString] {
-        self.tail.as_deref().unwrap_or_default()
+    fn run(line: &str) -> Args {
+        match parse(words(line), &TABLE) {
+            Ok(Request::Run(args)) => args,
+            other => panic!("{line}: {other:?}"),
+        }
     }
 
-    /// A usage error of this verb that says where to read on.
-    pub fn usage(&self, fault: &str) -> Error {
-        Error::usage(format!("{0}: {fault}; see 'sdme {0} -h'", self.command.name))
+    fn refused(line: &str) -> String {
+        match parse(words(line), &TABLE) {
+            Err(refusal) => refusal.error.to_string(),
+            other => panic!("{line}: {other:?}"),
+        }
     }
 
-    fn wrong(&self, long: &str, fault: &str) -> Error {
-        self.usage(&format!("--{long}: {fault}"))
+    fn shown(words: &[OsString]) -> String {
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
-    fn utf8<'a>(&self, long: &str, value: &'a OsStr) -> Result<&'a str> {
-        value.to_str().ok_or_else(|| self.wrong(long, &format!("{value:?} is not UTF-8")))
+    #[test]
+    fn a_payloads_words_are_its_own() {
+        for (line, user, tail) in [
+            ("exec web ls -l --color", None, "ls -l --color"),
+            ("exec web -- ls -l", None, "ls -l"),
+            ("exec -- web ls -u x", None, "ls -u x"),
+            ("exec web -u x cmd -u y", Some("x"), "cmd -u y"),
+            ("exec -u x web cmd --help", Some("x"), "cmd --help"),
+            ("exec web -ux -- -u", Some("x"), "-u"),
+            ("exec web -- -- a", None, "-- a"),
+            ("exec web cmd -- a", None, "cmd -- a"),
+            ("exec web - a", None, "- a"),
+            ("join web -u x cmd -u y", Some("x"), "cmd -u y"),
+            ("join web", None, ""),
+            ("join web --", None, ""),
+        ] {
+            let args = run(line);
+            assert_eq!(args.text("user").unwrap(), user, "{line}");
+            assert_eq!(shown(args.tail()), tail, "{line}");
+            assert_eq!(shown(args.operands()), "web", "{line}");
+        }
     }
 
-    /// A verb that asks for a flag it never declared is a mistake of ours, found by any test that runs it.
-    fn must_know(&self, long: &str) {
-        let mut flags = self.command.flags.iter().chain(GLOBAL);
-        debug_assert!(flags.any(|flag| flag.long == long), "{} has no flag {long}", self.command.name);
+    #[test]
+    fn where_the_name_may_be_missing_a_command_stands_after_dashes() {
+        for (line, operands, tail) in [
+            ("new", "", ""),
+            ("new web", "web", ""),
+            ("new web -- cmd -a", "web", "cmd -a"),
+            ("new -- cmd --help", "", "cmd --help"),
+            ("new -a -- -- x", "", "-- x"),
+            ("new web -u -- -- x", "web", "x"),
+        ] {
+            let args = run(line);
+            assert_eq!(shown(args.operands()), operands, "{line}");
+            assert_eq!(shown(args.tail()), tail, "{line}");
+        }
+        assert!(refused("new web cmd").contains("after '--'"));
+    }
+
+    #[test]
+    fn flags_that_are_not_ours_are_passed_on_with_all_that_follows() {
+        for (line, tail) in [
+            ("logs web", ""),
+            ("logs web -a", ""),
+            ("logs web -p err -a", "-p err -a"),
+            ("logs web --since=today x", "--since=today x"),
+            ("logs web -a _PID=1 -u x", "_PID=1 -u x"),
+            ("logs web -- -a", "-a"),
+            ("logs -a web -v --user=x --until=now", "--until=now"),
+        ] {
+            assert_eq!(shown(run(line).tail()), tail, "{line}");
+        }
+        assert!(refused("logs -p web").contains("no flag"));
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere_before_the_tail() {
+        let args = run("--datadir /d -v exec --config=/c web -q cmd -v --datadir /x");
+        assert_eq!(args.value("datadir"), Some(OsStr::new("/d")));
+        assert_eq!(args.value("config"), Some(OsStr::new("/c")));
+        assert!(args.flag("verbose") && args.flag("quiet"));
+        assert_eq!(shown(args.tail()), "cmd -v --datadir /x");
+    }
+
+    #[test]
+    fn help_and_version_are_given_whatever_else_is_missing() {
+        for (line, scope, long) in [
+            ("-h", "", false),
+            ("--help", "", true),
+            ("exec -h", "exec", false),
+            ("-h exec", "exec", false),
+            ("exec web -h", "exec", false),
+            ("rm --all --help", "rm", true),
+            ("config --help", "config", true),
+            ("config get -h", "config get", false),
+        ] {
+            match parse(words(line), &TABLE) {
+                Ok(Request::Help { scope: given, long: size }) => assert_eq!((given, size), (scope, long), "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        assert!(matches!(parse(words("--version"), &TABLE), Ok(Request::Version)));
+        assert!(matches!(parse(words("exec --version"), &TABLE), Ok(Request::Version)));
+        assert!(matches!(parse(Vec::new(), &TABLE), Ok(Request::Nothing)));
+    }
+
+    #[test]
+    fn a_wrong_line_says_what_is_wrong_and_where_to_read_on() {
+        for (line, told) in [
+            ("exce web", "there is no command \"exce\"; did you mean 'exec'?"),
+            ("frobnicate", "there is no command \"frobnicate\"; see 'sdme -h'"),
+            ("config", "config: a word is missing; 'sdme config -h' shows which there are"),
+            ("config gte", "there is no command \"config gte\"; did you mean 'config get'?"),
+            ("-v", "no command was given; 'sdme -h' shows which there are"),
+            ("exec", "exec: NAME is missing; see 'sdme exec -h'"),
+            ("exec web", "exec: the command to run is missing; see 'sdme exec -h'"),
+            ("exec web --", "exec: the command to run is missing; see 'sdme exec -h'"),
+            ("exec web --usre x", "there is no flag \"--usre\"; did you mean '--user'?"),
+            ("rm -x", "rm: there is no flag \"-x\"; see 'sdme rm -h'"),
+            ("rm --user", "rm: --user needs a value: --user USER; see 'sdme rm -h'"),
+            ("rm -u", "rm: -u needs a value: -u USER; see 'sdme rm -h'"),
+            ("rm --all=x", "rm: --all takes no value, and got \"x\"; see 'sdme rm -h'"),
+            ("rm -a=x", "rm: -a takes no value, and got \"x\"; see 'sdme rm -h'"),
+            ("config get x", "config get: unexpected word \"x\"; see 'sdme config get -h'"),
+            ("--all rm", "there is no flag \"--all\"; see 'sdme -h'"),
+        ] {
+            assert_eq!(refused(line), told, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_knows_its_verb_once_that_is_clear() {
+        let payload =
+            |line: &str| parse(words(line), &TABLE).unwrap_err().command.is_some_and(|command| command.payload);
+        assert!(payload("exec web --bogus"));
+        assert!(!payload("--bogus exec web"));
+        assert!(!payload("rm --bogus"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_survive() {
+        let odd = OsString::from_vec(b"a\xff\n".to_vec());
+        let line = vec!["exec".into(), "-e".into(), odd.clone(), "web".into(), odd.clone(), odd.clone()];
+        let Ok(Request::Run(args)) = parse(line, &TABLE) else { panic!("refused") };
+        assert_eq!(args.tail(), [odd.clone(), odd.clone()]);
+        assert_eq!(args.values("env").collect::<Vec<_>>(), [odd.as_os_str()]);
+        let flag = OsString::from_vec(b"--\xff".to_vec());
+        assert!(parse(vec!["rm".into(), flag], &TABLE).is_err());
     }
 }

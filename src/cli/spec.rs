@@ -33,7 +33,7 @@ pub struct Flag {
 }
 
 /// The words that are no flags.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Operands {
     /// As the usage line shows them, the tail included: "NAME COMMAND...".
     pub usage: &'static str,

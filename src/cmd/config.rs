@@ -3,7 +3,16 @@
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands, Tail};
 use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::config;
+use crate::error::{Context as _, Error, Result};
+use crate::store::record;
+use crate::sys::dir::Dir;
+use crate::text::json::Writer;
+use crate::ui::out;
+use std::path::Path;
+
+/// Everyone may read the config; it holds no secrets.
+const MODE: u32 = 0o644;
 
 pub const GET: Command = Command {
     name: "config get",
@@ -27,10 +36,59 @@ pub const SET: Command = Command {
     root: true,
 };
 
-pub fn get(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+/// Prints one key or all of them.
+pub fn get(cx: &Context, args: &Args) -> Result<u8> {
+    let text = match (args.operand(0)?, args.flag("json")) {
+        (Some(name), false) => line(cx.config.text(config::key(name)?)),
+        (Some(name), true) => json_string(cx.config.text(config::key(name)?)),
+        (None, false) => {
+            config::KEYS.iter().map(|key| line(&format!("{}={}", key.name, cx.config.text(key)))).collect()
+        }
+        (None, true) => json_object(cx),
+    };
+    out::print(&text)?;
+    Ok(0)
 }
 
-pub fn set(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+/// Writes one key.
+pub fn set(cx: &Context, args: &Args) -> Result<u8> {
+    let (Some(name), Some(value)) = (args.operand(0)?, args.operand(1)?) else {
+        return Err(args.usage("KEY and VALUE are needed"));
+    };
+    let key = config::key(name)?;
+    write(cx.paths.config(), |text| config::edit(text, key, value))
+        .with_context(|| format!("config {:?}", cx.paths.config()))?;
+    cx.note(&format!("{}: {name}={value}", cx.paths.config().display()));
+    Ok(0)
+}
+
+/// Replaces the file by what `edit` makes of its text; of no text when there is no file.
+fn write(file: &Path, edit: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(Error::usage("it is no file"));
+    };
+    let dir = Dir::open(parent)?;
+    let bytes = record::read_limited(&dir, name, config::CONFIG_MAX)?.unwrap_or_default();
+    let text = std::str::from_utf8(&bytes).map_err(|_| Error::invalid("not UTF-8"))?;
+    record::write(&dir, name, edit(text)?.as_bytes(), MODE)
+}
+
+fn line(text: &str) -> String {
+    format!("{text}\n")
+}
+
+fn json_string(text: &str) -> String {
+    let mut json = Writer::new();
+    json.string(text);
+    json.finish()
+}
+
+fn json_object(cx: &Context) -> String {
+    let mut json = Writer::new();
+    json.begin_object();
+    for key in &config::KEYS {
+        json.key(key.name).string(cx.config.text(key));
+    }
+    json.end_object();
+    json.finish()
 }

@@ -91,3 +91,93 @@ pub fn table() -> [&'static Command; VERBS.len()] {
 pub fn lookup(command: &Command) -> Option<fn(&Context, &Args) -> Result<u8>> {
     VERBS.iter().find(|verb| verb.spec.name == command.name).map(|verb| verb.run)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::help;
+    use crate::cli::spec::{Flag, GLOBAL, Tail};
+    use std::collections::HashSet;
+
+    fn flags_of(command: &Command) -> Vec<&'static Flag> {
+        command.flags.iter().chain(GLOBAL).collect()
+    }
+
+    #[test]
+    fn every_name_is_unique_and_a_group_is_no_verb() {
+        let names: HashSet<&str> = table().iter().map(|command| command.name).collect();
+        assert_eq!(names.len(), VERBS.len());
+        for group in table().iter().filter_map(|command| command.group()) {
+            assert!(!names.contains(group), "{group}");
+        }
+    }
+
+    #[test]
+    fn every_verb_is_described_with_examples_of_its_own() {
+        for command in table() {
+            let name = command.name;
+            assert!(!command.about.is_empty() && !command.about.ends_with('.'), "{name}");
+            assert!(command.long.iter().all(|paragraph| paragraph.ends_with('.')), "{name}");
+            assert!(!command.long.is_empty() && !command.examples.is_empty(), "{name}");
+            let usual = format!("sdme {name}");
+            let shown = |line: &str| line.contains(&usual) || name == "boot";
+            assert!(command.examples.iter().all(|(line, _)| shown(line)), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_flag_has_help_in_sentences() {
+        for flag in table().iter().flat_map(|command| flags_of(command)) {
+            assert!(flag.help.ends_with('.') && flag.help.len() > 8, "{}", flag.long);
+            assert!(flag.help.starts_with(|first: char| first.is_ascii_uppercase()), "{}", flag.long);
+            assert!(!flag.long.is_empty() && flag.long.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+        }
+    }
+
+    #[test]
+    fn no_flag_is_declared_twice_for_a_verb() {
+        for command in table() {
+            let flags = flags_of(command);
+            let longs: HashSet<&str> = flags.iter().map(|flag| flag.long).collect();
+            assert_eq!(longs.len(), flags.len(), "{}", command.name);
+            let shorts: Vec<char> = flags.iter().filter_map(|flag| flag.short).collect();
+            assert_eq!(shorts.iter().collect::<HashSet<_>>().len(), shorts.len(), "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn operands_are_consistent() {
+        for command in table() {
+            let operands = &command.operands;
+            assert!(operands.least <= operands.most, "{}", command.name);
+            assert_eq!(operands.most == 0, operands.usage.is_empty(), "{}", command.name);
+            let endless = operands.most == usize::MAX;
+            assert!(!endless || operands.tail == Tail::Nothing, "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn no_line_of_any_help_is_too_long() {
+        let table = table();
+        let mut pages = vec![help::program(&table, false), help::program(&table, true), help::group("config", &table)];
+        for command in table {
+            pages.extend([help::command(command, false), help::command(command, true)]);
+        }
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            assert!(line.chars().count() <= help::WIDTH && line.trim_end() == line, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_flag_and_every_verb() {
+        let table = table();
+        let program = help::program(&table, false);
+        for command in table {
+            assert!(program.contains(&format!("  {} ", command.name)), "{}", command.name);
+            let page = help::command(command, true);
+            for flag in flags_of(command) {
+                assert!(page.contains(&help::flag_label(flag)), "{} {}", command.name, flag.long);
+            }
+        }
+    }
+}
