@@ -2,7 +2,10 @@
 
 pub mod escape;
 pub mod host;
+pub mod job;
 pub mod journal;
 pub mod machine;
 pub mod manager;
+pub mod status;
 pub mod unit;
+pub mod watch;
