@@ -7,7 +7,6 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path};
@@ -235,8 +234,8 @@ impl Dir {
 
     /// The next names from the reading position on, at most a buffer full; empty at the end. `.` and `..` are left out.
     pub fn next_entries(&self) -> Result<Vec<Entry>> {
-        let mut buffer = vec![MaybeUninit::uninit(); ENTRIES_BUFFER];
-        let mut reader = RawDir::new(self, &mut buffer);
+        let mut buffer: Vec<u8> = Vec::with_capacity(ENTRIES_BUFFER);
+        let mut reader = RawDir::new(self, buffer.spare_capacity_mut());
         let mut entries = Vec::new();
         while let Some(entry) = reader.next() {
             let entry = entry.map_err(|errno| Error::os(errno, "getdents64"))?;
