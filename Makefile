@@ -38,7 +38,7 @@ check:
 	cargo clippy --all-targets -- -D warnings
 	cargo test --quiet --test arrows
 	@if command -v shellcheck >/dev/null; then \
-	  grep -rlIZ '^#!/usr/bin/env bash' packaging tests .ci | xargs -0 shellcheck; \
+	  grep -rlIZ '^#!/usr/bin/env bash' packaging tests .ci | xargs -0 shellcheck -S warning; \
 	 else echo "check: shellcheck is not installed: the scripts were not looked at"; fi
 
 bench: all
