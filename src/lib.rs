@@ -20,6 +20,7 @@ use cli::parse::{Args, Refusal, Request};
 use cli::{help, parse};
 use cmd::Context as VerbContext;
 use config::Config;
+use container::direct::{self, Console};
 use error::{Context, Error, Kind, Result};
 use paths::Paths;
 use std::env;
@@ -27,6 +28,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use store::name::Name;
 use ui::out;
 
 /// sdme's own failure where the exit status is otherwise a payload's.
@@ -35,8 +37,13 @@ const EXIT_OWN_FAILURE: u8 = 125;
 const UMASK: u32 = 0o022;
 
 pub fn main() -> ExitCode {
-    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    let mut words = env::args_os();
+    let called = words.next().unwrap_or_default();
+    let words: Vec<OsString> = words.collect();
     sys::credentials::umask(UMASK);
+    if called == direct::SUPERVISOR {
+        return ExitCode::from(supervise(&words));
+    }
     ExitCode::from(match parse::parse(words, &cmd::table()) {
         Ok(Request::Run(args)) => run(&args),
         Ok(Request::Help { scope, long }) => print(&help_text(scope, long)),
@@ -47,6 +54,14 @@ pub fn main() -> ExitCode {
         }
         Err(Refusal { error, command }) => fail(&error, command.is_some_and(|command| command.payload)),
     })
+}
+
+/// Stays with a container that no systemd runs; `start` has called us so, with a datadir and a name.
+fn supervise(words: &[OsString]) -> u8 {
+    let [datadir, name] = words else { return Error::usage("").exit_code() };
+    let paths = Paths::under("/").with_datadir(datadir);
+    let result = Name::parse(&name.to_string_lossy()).and_then(|name| direct::supervise(&paths, &name, Console::Log));
+    result.unwrap_or_else(|error| fail(&error, false))
 }
 
 fn run(args: &Args) -> u8 {
@@ -99,6 +114,7 @@ fn context(args: &Args) -> Result<VerbContext> {
         colour: colour(),
         sudo_user: text_variable("SUDO_USER").filter(|user| user != "root"),
         term: text_variable("TERM"),
+        notify_socket: env::var_os("NOTIFY_SOCKET"),
         stdin_tty,
         stdout_tty: std::io::stdout().is_terminal(),
         stderr_tty,

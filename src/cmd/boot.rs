@@ -3,7 +3,9 @@
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands};
 use crate::cmd::Context;
-use crate::error::{Error, Result};
+use crate::container::boot;
+use crate::error::Result;
+use crate::store::name::Name;
 
 pub const SPEC: Command = Command {
     name: "boot",
@@ -17,6 +19,8 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let typed = args.operand(0)?.ok_or_else(|| args.usage("NAME is missing"))?;
+    // Whole names only: what a unit is called does not depend on its neighbours.
+    boot::boot(&cx.paths, &Name::parse(typed)?, cx.notify_socket.as_deref())
 }

@@ -2,8 +2,11 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands, Tail};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::{Context, creation, flags};
+use crate::error::Result;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host;
+use crate::ui::out;
 
 pub const SPEC: Command = Command {
     name: "create",
@@ -24,6 +27,12 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    // A container is made in milliseconds: whoever interrupts it is heard when it is whole.
+    let interrupts = Interrupts::block(&ENDING)?;
+    let mut host = host::connect(&cx.paths)?;
+    let name = creation::create(cx, args, &mut host)?;
+    out::print(&format!("{name}\n"))?;
+    drop(interrupts);
+    Ok(0)
 }

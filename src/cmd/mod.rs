@@ -4,6 +4,7 @@ pub mod batch;
 pub mod boot;
 pub mod config;
 pub mod create;
+pub mod creation;
 pub mod exec;
 pub mod flags;
 pub mod join;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::ui::out;
+use std::ffi::OsString;
 
 /// What a verb may know beside its own words.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Context {
     pub sudo_user: Option<String>,
     /// `$TERM`; never empty.
     pub term: Option<String>,
+    /// `$NOTIFY_SOCKET`: where a service manager wants to hear from us (sd_notify(3)).
+    pub notify_socket: Option<OsString>,
     pub stdin_tty: bool,
     pub stdout_tty: bool,
     pub stderr_tty: bool,

@@ -2,8 +2,17 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::select::{self, Prefix, Selection};
+use crate::cmd::{Context, batch, flags};
+use crate::container::remove;
+use crate::container::stop::Limits;
+use crate::error::{Context as _, Error, Result};
+use crate::store::datadir;
+use crate::store::name::Name;
+use crate::sys::poll::Wait;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host;
+use crate::ui::ask;
 
 pub const SPEC: Command = Command {
     name: "rm",
@@ -24,6 +33,30 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let force = args.flag("force");
+    let mut selection = select::several(cx, args, Prefix::Asked)?;
+    if force {
+        selection.failures.retain(|failure| !failure.is_not_found());
+    }
+    if cx.interactive && !force && !agreed(&selection)? {
+        return Err(Error::failed("nothing was removed"));
+    }
+    let limits = if force { Limits::by_force() } else { Limits::politely(cx.config.stop_timeout) };
+    let interrupts = Interrupts::block(&ENDING)?;
+    let wait = Wait::for_ever().interrupted_by(&interrupts);
+    let code = batch::run(cx, selection, |name| {
+        let mut host = host::connect(&cx.paths)?;
+        remove::remove(&cx.paths, &mut host, name, limits, wait)
+    })?;
+    datadir::sweep(&cx.paths).context("removing what killed commands left")?;
+    Ok(code)
+}
+
+fn agreed(selection: &Selection) -> Result<bool> {
+    let names: Vec<&str> = selection.names.iter().map(Name::as_str).collect();
+    if names.is_empty() {
+        return Ok(true);
+    }
+    ask::yes_or_no(&format!("Remove {} and all that was written there?", names.join(", ")))
 }

@@ -2,8 +2,13 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::select::{self, Prefix};
+use crate::cmd::{Context, batch, flags};
+use crate::container::start::{self, WaitFor};
+use crate::error::Result;
+use crate::sys::poll::Wait;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host;
 
 pub const SPEC: Command = Command {
     name: "start",
@@ -35,6 +40,32 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let wait_for = wait_for(args)?;
+    let limit = args.seconds("timeout")?.unwrap_or(cx.config.boot_timeout);
+    let selection = select::several(cx, args, Prefix::Taken)?;
+    let interrupts = Interrupts::block(&ENDING)?;
+    let wait = Wait::at_most(limit).interrupted_by(&interrupts);
+    batch::run(cx, selection, |name| {
+        let mut host = host::connect(&cx.paths)?;
+        start::start(&cx.paths, &mut host, name, wait_for, wait)?;
+        cx.note(&format!("{name} is {}", outcome(wait_for)));
+        Ok(())
+    })
+}
+
+fn wait_for(args: &Args) -> Result<WaitFor> {
+    Ok(match args.choice("wait", &["booted", "reachable", "none"])? {
+        Some("reachable") => WaitFor::Reachable,
+        Some("none") => WaitFor::None,
+        _ => WaitFor::Booted,
+    })
+}
+
+fn outcome(wait_for: WaitFor) -> &'static str {
+    match wait_for {
+        WaitFor::Booted => "booted",
+        WaitFor::Reachable => "reachable",
+        WaitFor::None => "starting",
+    }
 }

@@ -2,8 +2,13 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::select::{self, Prefix};
+use crate::cmd::{Context, batch, flags};
+use crate::container::stop::{self, Limits};
+use crate::error::Result;
+use crate::sys::poll::Wait;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host;
 
 pub const SPEC: Command = Command {
     name: "stop",
@@ -35,6 +40,17 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let limits = match args.one_of(&["term", "kill"])? {
+        Some("term") => Limits::at_once(),
+        Some(_) => Limits::by_force(),
+        None => Limits::politely(args.seconds("timeout")?.unwrap_or(cx.config.stop_timeout)),
+    };
+    let selection = select::several(cx, args, Prefix::Asked)?;
+    let interrupts = Interrupts::block(&ENDING)?;
+    let wait = Wait::for_ever().interrupted_by(&interrupts);
+    batch::run(cx, selection, |name| {
+        let mut host = host::connect(&cx.paths)?;
+        stop::stop(&cx.paths, &mut host, name, limits, wait)
+    })
 }

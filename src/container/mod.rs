@@ -18,4 +18,5 @@ pub mod show;
 pub mod start;
 pub mod state;
 pub mod stop;
+pub mod template;
 pub mod terminal;

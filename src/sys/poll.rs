@@ -29,8 +29,8 @@ impl<'a> Wait<'a> {
 
     /// The same, ending no later than `limit` from now.
     pub fn no_longer_than(self, limit: Duration) -> Wait<'a> {
-        let limit = Instant::now() + limit;
-        Wait { deadline: Some(self.deadline.map_or(limit, |deadline| deadline.min(limit))), ..self }
+        let limit = Instant::now().checked_add(limit);
+        Wait { deadline: self.deadline.into_iter().chain(limit).min(), ..self }
     }
 
     pub fn is_over(&self) -> bool {
@@ -97,4 +97,25 @@ fn flags(what: For) -> PollFlags {
 
 fn timespec(duration: Duration) -> Timespec {
     Timespec { tv_sec: duration.as_secs() as i64, tv_nsec: i64::from(duration.subsec_nanos()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_only_shortens() {
+        assert!(Wait::at_most(Duration::MAX).deadline.is_none());
+        assert!(Wait::for_ever().no_longer_than(Duration::MAX).deadline.is_none());
+        let short = Wait::at_most(Duration::ZERO);
+        assert_eq!(short.no_longer_than(Duration::MAX).deadline, short.deadline);
+        assert!(Wait::at_most(Duration::MAX).no_longer_than(Duration::ZERO).is_over());
+    }
+
+    #[test]
+    fn nothing_ready_is_a_time_out() {
+        let (fd, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let error = poll_one(std::os::fd::AsFd::as_fd(&fd), For::Input, Wait::at_most(Duration::ZERO)).unwrap_err();
+        assert_eq!(*error.kind(), Kind::TimedOut);
+    }
 }

@@ -16,6 +16,8 @@ pub const TEMPLATE: &str = "sdme@.service";
 /// - `DevicePolicy`, `DeviceAllow`: else a guest's root makes a node of a block device of the host and reads it.
 /// - `TimeoutStartSec=infinity`: how long a boot may take is for the caller who waits to say; a limit here would kill a
 ///   guest that has one hanging job.
+/// - `StartLimitIntervalSec=0`: stopping and starting twenty times in a row is not a crash loop; nothing restarts it on its own
+///   but a reboot inside.
 /// - `RestartForceExitStatus=133`, `SuccessExitStatus=133`: the guest has asked for a reboot.
 ///
 /// Errors: `Invalid` for a path that systemd would not run.
@@ -30,6 +32,7 @@ pub fn template(binary: &Path) -> Result<String> {
          PartOf=machines.target\n\
          Before=machines.target\n\
          After=network.target\n\
+         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          Type=notify\n\

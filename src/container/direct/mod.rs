@@ -1,0 +1,219 @@
+//! Containers on a host whose PID 1 is not systemd: one supervisor a container, which is the same `boot` staying alive.
+//! It does what the unit would: a control group closed to devices, a restart after a reboot, a status to look at.
+
+pub mod console;
+pub mod status;
+
+use crate::container::boot;
+use crate::container::nspawn::{self, Facts, Place};
+use crate::error::{Context, Kind, Result};
+use crate::paths::Paths;
+use crate::store::name::Name;
+use crate::store::runtime::{self, Route, Runtime};
+use crate::sys::cgroup::{self, Group};
+use crate::sys::poll::{For, Wait, poll};
+use crate::sys::process::{Process, ProcessId};
+use crate::sys::signal::{self, Interrupts};
+use crate::sys::spawn::Program;
+use crate::sys::{bpf, mountns};
+use console::ConsoleLog;
+use status::{Phase, Status};
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+
+/// The group of the hierarchy below which ours stand.
+const GROUPS: &str = "sdme";
+/// A notification longer than this is cut; its lines are short.
+const NOTIFICATION_MAX: usize = 4096;
+
+/// Where the container's console goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// To our own standard streams: somebody typed `sdme boot`.
+    Ours,
+    /// To the log beside the status.
+    Log,
+}
+
+/// Runs the container until it has powered off; a reboot inside starts it again. Returns nspawn's exit code.
+pub fn supervise(paths: &Paths, name: &Name, console: Console) -> Result<u8> {
+    fs::create_dir_all(paths.direct()).context("mkdir /run/sdme/direct")?;
+    boot::claim(paths, name, &record(paths, None)?)?;
+    let signals = Interrupts::block(&signal::ENDING)?;
+    let result = Supervisor::prepare(paths, name, console, signals).and_then(|mut supervisor| supervisor.run());
+    let last = match &result {
+        Ok(0) => Status::new(Phase::Ended, ""),
+        Ok(code) => Status::new(Phase::Failed, format!("systemd-nspawn exited with status {code}")),
+        Err(error) => Status::new(Phase::Failed, error.to_string()),
+    };
+    status::write(paths, name, &last)?;
+    result
+}
+
+struct Supervisor<'a> {
+    paths: &'a Paths,
+    name: &'a Name,
+    signals: Interrupts,
+    group: Group,
+    notifications: UnixDatagram,
+    log: Option<ConsoleLog>,
+    devices_closed: bool,
+}
+
+impl<'a> Supervisor<'a> {
+    fn prepare(paths: &'a Paths, name: &'a Name, console: Console, signals: Interrupts) -> Result<Supervisor<'a>> {
+        status::write(paths, name, &Status::new(Phase::Starting, ""))?;
+        mountns::unshare()?;
+        cgroup::ensure_mounted(Path::new("/sys/fs/cgroup"))?;
+        let group = fresh_group(name)?;
+        let devices_closed = bpf::close_devices(group.as_fd()).is_ok();
+        let log = match console {
+            Console::Ours => None,
+            Console::Log => Some(ConsoleLog::create(&status::log_path(paths, name))?),
+        };
+        let notifications = notification_socket(paths, name)?;
+        Ok(Supervisor { paths, name, signals, group, notifications, log, devices_closed })
+    }
+
+    fn run(&mut self) -> Result<u8> {
+        loop {
+            let ended = self.run_once()?;
+            match ended.code() {
+                Some(nspawn::REBOOT) => {
+                    status::write(self.paths, self.name, &Status::new(Phase::Starting, "rebooting"))?
+                }
+                Some(code) => return Ok(code as u8),
+                None => return Ok(128 + ended.signal().unwrap_or(0) as u8),
+            }
+        }
+    }
+
+    /// One boot, from mounting to the last process gone.
+    fn run_once(&mut self) -> Result<ExitStatus> {
+        let tree = boot::mount_tree(self.paths, self.name)?;
+        let result = self.spawn(&tree).and_then(|mut child| self.attend(&mut child));
+        self.group.kill()?;
+        mountns::detach(&tree)?;
+        result
+    }
+
+    fn spawn(&mut self, tree: &Path) -> Result<Child> {
+        let facts = Facts {
+            place: Place::Group,
+            resolv_conf: boot::resolv_conf(self.paths),
+            devices_closed: self.devices_closed,
+        };
+        let arguments = nspawn::arguments(self.name, tree, &facts);
+        let mut program = Program::new(&boot::nspawn_program()?, &arguments)
+            .environment("PATH", boot::SAFE_PATH)
+            .environment("TERM", "vt220")
+            .environment("NOTIFY_SOCKET", status::socket_path(self.paths, self.name))
+            .end_with_us()
+            .in_group(self.group.ensure("machine")?.procs()?);
+        if let Some(log) = &self.log {
+            program = program.input(Stdio::null()).output(log.input()?.into(), log.input()?.into());
+        }
+        program.spawn()
+    }
+
+    /// Listens until nspawn has ended: to it, to its console, and to whoever asks us to end.
+    fn attend(&mut self, child: &mut Child) -> Result<ExitStatus> {
+        let process = ProcessId::of(child.id())?;
+        runtime::write(self.paths, self.name, &record(self.paths, Some(process))?)?;
+        let process = process.open()?;
+        while !self.attend_once(&process)? {}
+        child.wait().context("waiting for systemd-nspawn")
+    }
+
+    /// Handles what has come; true when nspawn has ended.
+    fn attend_once(&mut self, process: &Process) -> Result<bool> {
+        let output = self.log.as_ref().map(|log| log.output());
+        let mut fds = vec![(process.as_fd(), For::Input), (self.notifications.as_fd(), For::Input)];
+        fds.extend(output.map(|fd| (fd, For::Input)));
+        let ready = match poll(&fds, Wait::for_ever().interrupted_by(&self.signals)) {
+            Ok(ready) => ready,
+            // nspawn knows what a second SIGTERM means: the first asks the guest to power off, the next ends it.
+            Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => {
+                self.signals.take();
+                process.signal(signal::SIGTERM)?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        if ready.get(2) == Some(&true) {
+            self.log.as_mut().map_or(Ok(()), ConsoleLog::drain)?;
+        }
+        if ready[1] {
+            self.take_notification()?;
+        }
+        Ok(ready[0])
+    }
+
+    /// The protocol of sd_notify(3); only nspawn can reach the socket, whose directory is root's alone.
+    fn take_notification(&self) -> Result<()> {
+        let mut buffer = [0u8; NOTIFICATION_MAX];
+        let length = self.notifications.recv(&mut buffer).context("reading a notification")?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        let phase = if text.lines().any(|line| line == "READY=1") { Some(Phase::Booted) } else { None };
+        let words = text.lines().find_map(|line| line.strip_prefix("STATUS="));
+        status::update(self.paths, self.name, phase, words)
+    }
+}
+
+/// Who runs the container: this supervisor, and systemd-nspawn once it is there.
+fn record(paths: &Paths, process: Option<ProcessId>) -> Result<Runtime> {
+    let supervisor = Some(ProcessId::myself()?);
+    Ok(Runtime { datadir: paths.datadir().into(), route: Route::Direct, process, supervisor })
+}
+
+/// The container's group, empty: what a killed supervisor may have left in it is ended first.
+fn fresh_group(name: &Name) -> Result<Group> {
+    let groups = Group::root()?.ensure(GROUPS)?;
+    clear_group(&groups, name)?;
+    groups.ensure(name.as_str())
+}
+
+fn clear_group(groups: &Group, name: &Name) -> Result<()> {
+    if let Some(old) = groups.lookup(name.as_str())? {
+        old.kill()?;
+        groups.remove(name.as_str())?;
+    }
+    Ok(())
+}
+
+/// Ends what is left of a container whose supervisor is gone.
+pub fn clear(paths: &Paths, name: &Name) -> Result<()> {
+    if let Some(groups) = Group::root()?.lookup(GROUPS)? {
+        clear_group(&groups, name)?;
+    }
+    status::remove(paths, name)
+}
+
+fn notification_socket(paths: &Paths, name: &Name) -> Result<UnixDatagram> {
+    let path = status::socket_path(paths, name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{path:?}"));
+        }
+        _ => {}
+    }
+    UnixDatagram::bind(&path).with_context(|| format!("binding {path:?}"))
+}
+
+/// Starts a supervisor that outlives this command.
+pub fn spawn_supervisor(paths: &Paths, name: &Name) -> Result<Child> {
+    let arguments = [paths.datadir().into(), name.as_str().into()];
+    Program::new(Path::new("/proc/self/exe"), &arguments)
+        .argument_zero(SUPERVISOR)
+        .input(Stdio::null())
+        .output(Stdio::null(), Stdio::null())
+        .own_session()
+        .spawn()
+}
+
+/// The argv[0] under which this binary is a supervisor.
+pub const SUPERVISOR: &str = "sdme-supervisor";

@@ -1,0 +1,81 @@
+//! The template `sdme@.service` on this host: the package's own, or one that a bare binary writes below /run.
+
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::systemd::unit;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "sdme@.service";
+/// Others may make entries in a sticky directory, but not replace root's.
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Sees to it that systemd finds a template, and tells whether it must be told to look again.
+pub fn ensure(paths: &Paths) -> Result<bool> {
+    let ours = paths.host("/run/systemd/system").join(FILE);
+    let theirs = paths
+        .unit_directories()
+        .into_iter()
+        .map(|directory| directory.join(FILE))
+        .find(|path| *path != ours && path.exists());
+    if theirs.is_some() {
+        return Ok(false);
+    }
+    let binary = fs::read_link("/proc/self/exe").context("/proc/self/exe")?;
+    check_owner(&binary)?;
+    let text = unit::template(&binary)?;
+    match fs::read_to_string(&ours) {
+        Ok(present) if present == text => Ok(false),
+        _ => write(&ours, &text).map(|()| true),
+    }
+}
+
+/// systemd will run this file as root: nobody but root may be able to change it, nor any directory on the way to it.
+fn check_owner(binary: &Path) -> Result<()> {
+    for path in binary.ancestors() {
+        let meta = fs::symlink_metadata(path).with_context(|| format!("{path:?}"))?;
+        if let Some(fault) = fault(meta.uid(), meta.mode(), path != binary) {
+            return Err(Error::failed(format!(
+                "systemd is to run {binary:?} as root, but {path:?} {fault}: \
+                 install it first (make install, or: install -m 755 {binary:?} /usr/local/bin/sdme)"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn fault(uid: u32, mode: u32, directory: bool) -> Option<&'static str> {
+    if uid != 0 {
+        Some("does not belong to root")
+    } else if mode & WRITABLE_BY_OTHERS != 0 && !(directory && mode & STICKY != 0) {
+        Some("can be written by others than root")
+    } else {
+        None
+    }
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<()> {
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new); // The error that matters is the first.
+    }
+    written.with_context(|| format!("writing {path:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_roots_own_files_are_run_as_root() {
+        assert_eq!(fault(0, 0o100755, false), None);
+        assert_eq!(fault(0, 0o041777, true), None);
+        assert!(fault(1000, 0o100755, false).is_some());
+        assert!(fault(0, 0o100775, false).is_some());
+        assert!(fault(0, 0o040757, true).is_some());
+        assert!(fault(0, 0o101777, false).is_some());
+    }
+}
