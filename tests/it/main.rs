@@ -1,0 +1,7 @@
+//! The built program, run as a user runs it: one file a verb. Nothing here needs a booted container; `tests/host` does.
+
+mod config;
+mod help;
+mod sandbox;
+mod streams;
+mod usage;
