@@ -1,6 +1,7 @@
 //! Containers: from a record on disk to a running machine, and away again.
 
 pub mod boot;
+pub mod console;
 pub mod create;
 pub mod direct;
 pub mod enter;

@@ -24,6 +24,43 @@ pub fn lines(text: &str) -> String {
     clean
 }
 
+/// What a console wrote, as text: escape sequences and carriage returns are dropped, line feeds and tabs stay, every
+/// other control is spelled out.
+pub fn console(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\x1b' => skip_sequence(&mut letters),
+            '\r' => {}
+            '\n' | '\t' => clean.push(letter),
+            _ => push(&mut clean, letter),
+        }
+    }
+    clean
+}
+
+/// What follows an escape (ECMA-48): a control sequence up to its final byte, a string up to its terminator, or one
+/// letter. A sequence ends with its line at the latest.
+fn skip_sequence(letters: &mut std::str::Chars<'_>) {
+    let ahead = letters.as_str();
+    let first = ahead.chars().next();
+    let end = match first {
+        Some('[') => ahead.char_indices().skip(1).find(|(_, letter)| !matches!(letter, ' '..='?')),
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            ahead.char_indices().skip(1).find(|(_, letter)| matches!(letter, '\x07' | '\x1b' | '\n'))
+        }
+        Some(' '..='/') => ahead.char_indices().find(|(_, letter)| !matches!(letter, ' '..='/')),
+        _ => first.map(|letter| (0, letter)),
+    };
+    *letters = match end {
+        Some((at, '\n')) => ahead[at..].chars(),
+        Some((at, '\x1b')) => ahead[at..].strip_prefix("\x1b\\").unwrap_or(&ahead[at..]).chars(),
+        Some((at, letter)) => ahead[at + letter.len_utf8()..].chars(),
+        None => "".chars(),
+    };
+}
+
 fn push(clean: &mut String, character: char) {
     match character {
         '\n' => clean.push_str("\\n"),
@@ -83,5 +120,21 @@ mod tests {
     fn nothing_that_is_left_is_a_control() {
         let all: String = (0..0x3000).filter_map(char::from_u32).collect();
         assert!(!line(&all).chars().any(|c| c.is_control() || is_misleading(c)));
+    }
+
+    #[test]
+    fn a_console_is_read_without_its_escape_sequences() {
+        for (raw, clean) in [
+            ("[\x1b[0;32m  OK  \x1b[0m] Started\r\n", "[  OK  ] Started\n"),
+            ("a\x1b]0;title\x07b\x1b]0;title\x1b\\c", "abc"),
+            ("a\x1bcb\x1b(Bc\x1b", "abc"),
+            ("a\x1b[12\nb\x1b]0;no end\nc", "a\nb\nc"),
+            ("tab\tbell\x07\u{9b}1m", "tab\tbell\\x07\\x9b1m"),
+            ("\x1b[", ""),
+            ("\x1b\x1b[1mx", "x"),
+            ("\x1b[1;größe", "größe"),
+        ] {
+            assert_eq!(console(raw), clean, "{raw:?}");
+        }
     }
 }

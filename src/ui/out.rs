@@ -8,15 +8,16 @@ use std::io::{self, Write};
 ///
 /// Errors: whatever write(2) says, but for a broken pipe, which is success.
 pub fn print(text: &str) -> Result<()> {
-    print_bytes(text.as_bytes())
+    write(text.as_bytes()).map(drop)
 }
 
-/// The same for what is not text.
-pub fn print_bytes(bytes: &[u8]) -> Result<()> {
+/// The same, telling whether anybody still reads.
+pub fn write(bytes: &[u8]) -> Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(write_failed(&error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(write_failed(&error)),
+        Ok(()) => Ok(true),
     }
 }
 
