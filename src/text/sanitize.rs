@@ -132,7 +132,7 @@ mod tests {
             ("tab\tbell\x07\u{9b}1m", "tab\tbell\\x07\\x9b1m"),
             ("\x1b[", ""),
             ("\x1b\x1b[1mx", "x"),
-            ("\x1b[1;größe", "größe"),
+            ("\x1b[1;mgröße", "größe"),
         ] {
             assert_eq!(console(raw), clean, "{raw:?}");
         }
