@@ -3,7 +3,12 @@
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands};
 use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::container::list::{self, Entry};
+use crate::error::Result;
+use crate::systemd::host;
+use crate::text::time;
+use crate::ui::out;
+use crate::ui::table::{self, Cell, Column};
 
 pub const SPEC: Command = Command {
     name: "ps",
@@ -19,6 +24,45 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+const fn column(title: &'static str, key: &'static str) -> Column {
+    Column { title: Some(title), key }
+}
+
+const fn hidden(key: &'static str) -> Column {
+    Column { title: None, key }
+}
+
+const COLUMNS: [Column; 9] = [
+    column("NAME", "name"),
+    column("STATUS", "status"),
+    column("HEALTH", "health"),
+    column("OS", "os"),
+    column("ADDRESSES", "addresses"),
+    column("ROOTFS", "rootfs"),
+    hidden("problem"),
+    hidden("pid"),
+    hidden("created"),
+];
+
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let mut host = host::connect(&cx.paths)?;
+    let entries = list::list(&cx.paths, &mut host)?;
+    let rows: Vec<Vec<Cell>> = entries.iter().map(row).collect();
+    out::print(&if args.flag("json") { table::json(&COLUMNS, &rows) } else { table::render(&COLUMNS, &rows) })?;
+    Ok(0)
+}
+
+/// One cell for each of [`COLUMNS`].
+fn row(entry: &Entry) -> Vec<Cell> {
+    vec![
+        Cell::text(entry.name.as_str()),
+        Cell::text(entry.condition.phase.as_str()),
+        Cell::of(Some(entry.condition.health.clone())),
+        Cell::of(Some(entry.os.clone())),
+        Cell::List(entry.addresses()),
+        Cell::of(entry.rootfs().map(str::to_string)),
+        Cell::of(entry.problem.clone()),
+        entry.pid().map_or(Cell::Missing, |pid| Cell::Number(u64::from(pid))),
+        Cell::of(entry.state.as_ref().map(|state| time::render_rfc3339(state.created))),
+    ]
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::parse::Args;
 use crate::cmd::Context;
+use crate::container::list;
 use crate::error::{Error, Result};
-use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::resolve_name::{Match, resolve};
 use crate::ui::ask;
@@ -27,14 +27,14 @@ pub enum Prefix {
 /// The one container that the first operand names; a unique beginning will do.
 pub fn one(cx: &Context, args: &Args) -> Result<Name> {
     let typed = args.operand(0)?.ok_or_else(|| args.usage("NAME is missing"))?;
-    Ok(resolve(&datadir::names(&cx.paths)?, typed)?.into_name())
+    Ok(resolve(&list::names(&cx.paths)?, typed)?.into_name())
 }
 
 /// The containers that the operands name, or with `--all` every one.
 ///
 /// Errors: `Usage` when neither or both were given. A word that names nothing is among the selection's failures.
 pub fn several(cx: &Context, args: &Args, prefix: Prefix) -> Result<Selection> {
-    let known = datadir::names(&cx.paths)?;
+    let known = list::names(&cx.paths)?;
     match (args.flag("all"), args.operands().is_empty()) {
         (true, true) => return Ok(Selection { names: known, failures: Vec::new() }),
         (true, false) => return Err(args.usage("--all and NAME exclude each other")),

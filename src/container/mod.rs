@@ -1,6 +1,7 @@
 //! Containers: from a record on disk to a running machine, and away again.
 
 pub mod boot;
+pub mod condition;
 pub mod console;
 pub mod create;
 pub mod direct;
@@ -13,6 +14,7 @@ pub mod mounts;
 pub mod name;
 pub mod nspawn;
 pub mod open;
+pub mod os;
 pub mod overlay;
 pub mod remove;
 pub mod show;

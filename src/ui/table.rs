@@ -34,22 +34,33 @@ impl Cell {
         text.filter(|text| !text.is_empty()).map_or(Cell::Missing, Cell::Text)
     }
 
-    /// As a table shows it: harmless on a terminal, one line, bounded.
-    fn shown(&self) -> String {
+    /// As a terminal shows it: harmless, one line, at most so many characters.
+    fn shown(&self, most: usize) -> String {
         let text = match self {
             Cell::Text(text) => sanitize::line(text),
             Cell::Number(number) => number.to_string(),
             Cell::List(words) => sanitize::line(&words.join(",")),
             Cell::Missing => String::new(),
         };
-        match text.char_indices().nth(CELL_MAX) {
+        match text.char_indices().nth(most) {
             _ if text.is_empty() => "-".to_string(),
             Some((end, _)) => format!("{}...", &text[..end]),
             None => text,
         }
     }
 
-    fn write(&self, json: &mut Writer) {
+    /// Whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Cell::Text(text) => text.is_empty(),
+            Cell::List(words) => words.is_empty(),
+            Cell::Number(_) => false,
+            Cell::Missing => true,
+        }
+    }
+
+    /// Writes it as a JSON value.
+    pub fn write(&self, json: &mut Writer) {
         match self {
             Cell::Text(text) => json.string(text),
             Cell::Number(number) => json.number(*number),
@@ -71,7 +82,7 @@ pub fn render(columns: &[Column], rows: &[Vec<Cell>]) -> String {
     let mut lines: Vec<Vec<String>> = vec![titles];
     for row in rows {
         let shown = columns.iter().zip(row).filter(|(column, _)| column.title.is_some());
-        lines.push(shown.map(|(_, cell)| cell.shown()).collect());
+        lines.push(shown.map(|(_, cell)| cell.shown(CELL_MAX)).collect());
     }
     let widths = widths(&lines);
     let mut text = String::new();
@@ -84,6 +95,12 @@ pub fn render(columns: &[Column], rows: &[Vec<Cell>]) -> String {
 /// An array of objects with the same keys in the same order.
 pub fn json(columns: &[Column], rows: &[Vec<Cell>]) -> String {
     let mut json = Writer::new();
+    write_rows(&mut json, columns, rows);
+    json.finish()
+}
+
+/// The same as a value of a larger text.
+pub fn write_rows(json: &mut Writer, columns: &[Column], rows: &[Vec<Cell>]) {
     json.begin_array();
     for row in rows {
         json.begin_object();
@@ -93,12 +110,12 @@ pub fn json(columns: &[Column], rows: &[Vec<Cell>]) -> String {
         json.end_object();
     }
     json.end_array();
-    json.finish()
 }
 
-/// Two columns without a heading: what something is, and its value.
-pub fn pairs(rows: &[(&str, Cell)]) -> String {
-    let lines: Vec<Vec<String>> = rows.iter().map(|(name, cell)| vec![format!("{name}:"), cell.shown()]).collect();
+/// Two columns without a heading: what something is, and its value, however long.
+pub fn pairs(rows: &[(&str, &Cell)]) -> String {
+    let lines: Vec<Vec<String>> =
+        rows.iter().map(|(name, cell)| vec![format!("{name}:"), cell.shown(usize::MAX)]).collect();
     let widths = widths(&lines);
     let mut text = String::new();
     for line in &lines {
@@ -170,6 +187,6 @@ mod tests {
     #[test]
     fn pairs_and_lists() {
         let list = Cell::List(vec!["a".to_string(), "b".to_string()]);
-        assert_eq!(pairs(&[("name", Cell::text("web")), ("layers", list)]), "name:    web\nlayers:  a,b\n");
+        assert_eq!(pairs(&[("name", &Cell::text("web")), ("layers", &list)]), "name:    web\nlayers:  a,b\n");
     }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod help;
+mod ps;
 mod sandbox;
 mod streams;
 mod usage;
