@@ -8,7 +8,7 @@
 #   contains TEXT PATTERN    TEXT has a line that the extended regular expression matches; lacks: none
 #   within MS CMD...         CMD succeeds, in at most so many milliseconds
 #   wait_for SECONDS CMD...  CMD succeeds sooner or later
-#   terminal ARGS            a command on a real terminal, fed by a script on stdin: see terminal
+#   terminal ARGS <<STEPS    a command on a real terminal, driven by these steps: see the file terminal
 #   note TEXT                shown when the scenario fails
 #   skip WHY                 this cannot be tried here
 #   fail WHAT
@@ -19,7 +19,6 @@
 
 set -uo pipefail
 here=/usr/local/lib/sdme-test
-export PATH=$here:$PATH
 guests="bookworm trixie sid"
 work=$(mktemp -d /run/scenario.XXXXXX)
 checks=0
@@ -106,6 +105,14 @@ wait_for() {
     [ "$SECONDS" -lt "$until" ] || { shown "$@"; fail "did not come true in time"; }
     sleep 0.1
   done
+}
+
+terminal() {
+  checks=$((checks + 1))
+  status=0
+  "$here/terminal" "$@" >"$work/stdout" 2>"$work/stderr" || status=$?
+  stdout=$(tr -d '\0' <"$work/stdout") stderr=$(tr -d '\0' <"$work/stderr")
+  [ "$status" = 0 ] || { shown terminal "$@"; fail "$stderr"; }
 }
 
 tidy() {

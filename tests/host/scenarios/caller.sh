@@ -1,0 +1,23 @@
+# Odd callers: umask, no HOME, closed descriptors, an empty PATH, a read-only /etc, a closed pipe.
+# modes: systemd direct
+check "umask 077" sh -c 'umask 077; sdme create strict'
+check "umask 000" sh -c 'umask 000; sdme create loose'
+check "start both" sdme start strict loose
+for name in strict loose; do
+  check "everybody can use it" sdme exec "$name" -u alice ls /etc/passwd
+  check "modes" sdme exec "$name" stat -c '%a %U' /
+  equals "$stdout" "755 root"
+done
+equals "$(stat -c %a /var/lib/sdme)" 700
+check "no environment at all" env -i /usr/bin/sdme exec strict true
+check "nothing on PATH" env PATH=/nonexistent /usr/bin/sdme create pathless -r trixie
+check "closed descriptors" sh -c '/usr/bin/sdme ps <&- >&- 2>&-; test $? -lt 126'
+check "a closed stdin" sh -c '/usr/bin/sdme exec strict true <&-'
+check "a closed pipe is no failure" bash -c 'set -o pipefail; sdme ps | true'
+check "json" sdme ps --json
+check "it is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$work/stdout"
+check "help for a user without rights" setpriv --reuid 1000 --regid 1000 --clear-groups sdme --help
+refuse "and nothing else" setpriv --reuid 1000 --regid 1000 --clear-groups sdme ps
+contains "$stderr" root
+sdme rm --force --all >/dev/null 2>&1
+check "read-only /etc" unshare -m sh -c 'mount --bind /etc /etc && mount -o remount,bind,ro /etc && sdme create ro -r trixie && sdme start ro && sdme exec ro true && sdme rm --force ro'

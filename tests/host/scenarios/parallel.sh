@@ -1,0 +1,28 @@
+# Ten containers in parallel, as one batch and as ten commands; fifty commands on one name.
+# modes: systemd nobus direct
+# limit: 300
+names=$(seq -f 'p%g' 10)
+for name in $names; do check "create" sdme create "$name" -r trixie; done
+# shellcheck disable=SC2086
+check "start ten" sdme start $names
+for name in $names; do check "exec in $name" sdme exec "$name" true; done
+check "ps" sdme ps
+equals "$(grep -c running <<<"$stdout")" 10
+check "stop all" sdme stop --all
+for name in $names; do sdme rm --force "$name" >/dev/null 2>&1 & done
+wait
+check "ps" sdme ps
+lacks "$stdout" '^p[0-9]'
+
+note "fifty creates of one name: exactly one makes it"
+for try in $(seq 50); do (sdme create same -r trixie >"$work/$try.out" 2>"$work/$try.err" && : >"$work/$try.won") & done
+wait
+equals "$(find "$work" -name '*.won' | wc -l)" 1
+note "start and rm at once: either order, but whole"
+for try in $(seq 5); do
+  sdme start same >/dev/null 2>&1 &
+  sdme rm --force same >"$work/out" 2>&1 &
+  wait
+  sdme rm --force same >/dev/null 2>&1
+  check "make it anew" sdme create same -r trixie
+done
