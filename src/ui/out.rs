@@ -26,6 +26,11 @@ fn write_failed(error: &io::Error) -> Error {
     Error::new(kind, "write").context("standard output")
 }
 
+/// Prints text of our own on standard error as it is.
+pub fn print_error(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Says something on standard error, behind the program's name. Nobody can be told when that fails.
 pub fn say(text: &str) {
     complain("sdme: ", text);

@@ -4,5 +4,6 @@ mod config;
 mod help;
 mod ps;
 mod sandbox;
+mod select;
 mod streams;
 mod usage;
