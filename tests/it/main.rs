@@ -1,6 +1,7 @@
 //! The built program, run as a user runs it, one file a verb; and the library against real peers. Nothing here needs a
 //! booted container; `tests/host` does.
 
+mod ask;
 mod config;
 mod help;
 mod manager;
