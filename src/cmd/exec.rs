@@ -1,11 +1,14 @@
 //! `sdme exec`: one command in a running container.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands, Tail};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cli::spec::{self, Flag, Operands, Tail};
+use crate::cmd::{Context, entering, flags, select};
+use crate::container::exec;
+use crate::container::lookup::Command;
+use crate::error::Result;
+use std::ffi::OsStr;
 
-pub const SPEC: Command = Command {
+pub const SPEC: spec::Command = spec::Command {
     name: "exec",
     about: "run a command in a container",
     long: &[
@@ -39,6 +42,29 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let name = select::one(cx, args)?;
+    let environment = environment(args)?;
+    let terminal = match args.one_of(&["tty", "no-tty"])? {
+        Some(flag) => flag == "tty",
+        None => cx.stdin_tty && cx.stdout_tty,
+    };
+    let command = Command {
+        words: args.tail(),
+        user: args.text("user")?,
+        directory: args.text("workdir")?,
+        environment: &environment,
+        terminal,
+        term: cx.term.as_deref(),
+    };
+    entering::enter(cx, &name, cx.config.boot_timeout, |guest, verb| exec::exec(guest, &command, verb))
+}
+
+fn environment(args: &Args) -> Result<Vec<(String, String)>> {
+    let pair = |assignment: &OsStr| {
+        let text = assignment.to_str().ok_or_else(|| args.usage(&format!("--env {assignment:?} is not UTF-8")))?;
+        let pair = text.split_once('=').ok_or_else(|| args.usage(&format!("--env {text:?} has no '='")))?;
+        Ok((pair.0.to_string(), pair.1.to_string()))
+    };
+    args.values("env").map(pair).collect()
 }

@@ -2,8 +2,15 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands, Tail};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::{Context, entering, flags, select};
+use crate::container::start::{self, WaitFor};
+use crate::container::{leader, list};
+use crate::error::Result;
+use crate::store::name::Name;
+use crate::sys::poll::Wait;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host;
+use crate::ui::ask;
 
 pub const SPEC: Command = Command {
     name: "join",
@@ -29,6 +36,24 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let name = select::one(cx, args)?;
+    ensure_running(cx, &name, args.flag("start"))?;
+    entering::join(cx, &name, args.text("user")?, args.tail(), cx.config.boot_timeout)
+}
+
+/// Starts it if it is stopped and the user wants that.
+fn ensure_running(cx: &Context, name: &Name, start: bool) -> Result<()> {
+    if leader::find(&cx.paths, name)?.is_some() {
+        return Ok(());
+    }
+    let mut host = host::connect(&cx.paths)?;
+    let is_up = list::lookup(&cx.paths, &mut host, name)?.condition.phase.is_up();
+    let wanted = is_up || start || (cx.interactive && ask::yes_or_no(&format!("{name} is not running. Start it?"))?);
+    if !wanted {
+        return Err(entering::not_running(name));
+    }
+    let interrupts = Interrupts::block(&ENDING)?;
+    let wait = Wait::at_most(cx.config.boot_timeout).interrupted_by(&interrupts);
+    start::start(&cx.paths, &mut host, name, WaitFor::Reachable, wait)
 }

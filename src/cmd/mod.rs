@@ -5,6 +5,7 @@ pub mod boot;
 pub mod config;
 pub mod create;
 pub mod creation;
+pub mod entering;
 pub mod exec;
 pub mod flags;
 pub mod join;

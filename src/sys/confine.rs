@@ -118,22 +118,8 @@ pub fn forget_caller() -> Result<()> {
     set_groups(&[])
 }
 
-/// Becomes this user, for good: all of its ids, no way back.
-pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
-    set_groups(groups)?;
-    // SAFETY: system calls on plain numbers; there is one thread, so no other keeps the old ids.
-    unsafe {
-        if libc::syscall(libc::SYS_setresgid, gid, gid, gid) != 0 {
-            return Err(Error::os(last_errno(), format!("setresgid({gid})")));
-        }
-        if libc::syscall(libc::SYS_setresuid, uid, uid, uid) != 0 {
-            return Err(Error::os(last_errno(), format!("setresuid({uid})")));
-        }
-    }
-    Ok(())
-}
-
-fn set_groups(groups: &[u32]) -> Result<()> {
+/// The supplementary groups of this process.
+pub fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: pointer and length are those of one slice.
     match unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } {
         0 => Ok(()),

@@ -4,7 +4,7 @@ use crate::error::{Context, Error, Result};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 
 /// This very program, as a file that can be executed: who gets hold of /proc/PID/exe of a process that runs it cannot
@@ -29,6 +29,13 @@ pub fn holding(bytes: &[u8]) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// What such a file holds.
+pub fn read(file: OwnedFd) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::from(file).read_to_end(&mut bytes).context("reading a memfd")?;
+    Ok(bytes)
+}
+
 fn create(name: &str, extra: MemfdFlags) -> Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | extra;
     rustix::fs::memfd_create(name, flags).map(File::from).map_err(|errno| Error::os(errno, "memfd_create"))
@@ -42,7 +49,6 @@ fn seal(file: &File) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn the_copy_is_this_program_and_cannot_be_changed() {
@@ -54,8 +60,6 @@ mod tests {
 
     #[test]
     fn bytes_are_read_back() {
-        let mut text = String::new();
-        File::from(holding(b"a\0b").unwrap()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "a\0b");
+        assert_eq!(read(holding(b"a\0b").unwrap()).unwrap(), b"a\0b");
     }
 }

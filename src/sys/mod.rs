@@ -3,9 +3,11 @@
 
 pub mod bpf;
 pub mod cgroup;
+pub mod channel;
 pub mod confine;
 pub mod credentials;
 pub mod dir;
+pub mod io;
 pub mod kernel;
 pub mod lock;
 pub mod memfd;
@@ -13,6 +15,7 @@ pub mod meta;
 pub mod mount;
 pub mod mountns;
 pub mod ns;
+pub mod payload;
 pub mod poll;
 pub mod process;
 pub mod pty;

@@ -42,15 +42,10 @@ pub fn overlay(overlay: &Overlay<'_>, source: &str) -> Result<OwnedFd> {
     create(&context)
 }
 
-/// A filesystem without options that is attached nowhere yet, for what a test mounts.
-#[cfg(test)]
-pub fn filesystem(fstype: &str) -> Result<OwnedFd> {
-    create(&fsopen(fstype)?)
-}
-
+/// A tmpfs that is attached nowhere yet, for what a test mounts.
 #[cfg(test)]
 pub fn tmpfs() -> Result<OwnedFd> {
-    filesystem("tmpfs")
+    create(&fsopen("tmpfs")?)
 }
 
 fn fsopen(fstype: &str) -> Result<OwnedFd> {

@@ -26,6 +26,13 @@ pub fn enter(pidfd: BorrowedFd<'_>, pid: u32) -> Result<()> {
     })
 }
 
+/// Whether the process behind a pidfd has not ended.
+pub fn is_alive(pidfd: BorrowedFd<'_>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+    rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+}
+
 /// Makes `root` this process's `/` and its working directory.
 pub fn change_root(root: BorrowedFd<'_>) -> Result<()> {
     rustix::process::fchdir(root).map_err(|errno| Error::os(errno, "fchdir(root)"))?;
@@ -127,8 +134,10 @@ mod tests {
     fn a_signal_reaches_exactly_this_process() {
         let child = Command::new("/bin/sleep").arg("99").spawn().unwrap();
         let pidfd = pidfd(child.id()).unwrap();
+        assert!(is_alive(pidfd.as_fd()));
         signal(pidfd.as_fd(), 15).unwrap();
         assert_eq!(reap(pidfd.as_fd()).unwrap(), 143);
+        assert!(!is_alive(pidfd.as_fd()));
         signal(pidfd.as_fd(), 15).unwrap();
     }
 

@@ -87,7 +87,16 @@ pub fn end_of_file(master: BorrowedFd<'_>) -> Option<u8> {
 
 /// A second descriptor for the same terminal with an open file of its own, so that making it non-blocking does not
 /// touch what other processes have in common with us.
-pub fn reopen(terminal: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd> {
+pub fn reopen_input(terminal: BorrowedFd<'_>) -> Result<OwnedFd> {
+    reopen(terminal, OFlags::RDONLY)
+}
+
+/// The same for writing.
+pub fn reopen_output(terminal: BorrowedFd<'_>) -> Result<OwnedFd> {
+    reopen(terminal, OFlags::WRONLY)
+}
+
+fn reopen(terminal: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| Error::os(errno, format!("open({path:?})")))

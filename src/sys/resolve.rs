@@ -1,7 +1,7 @@
 //! Looking into a tree that belongs to somebody else: every name is resolved by openat2(2) as if the tree's root
 //! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Reads only.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -58,9 +58,47 @@ impl Root {
         stat_of(self.open(path, OFlags::PATH)?.as_fd(), path)
     }
 
+    /// Connects to the socket `name` in `directory`, no symlink anywhere. Leaves the working directory there: only for
+    /// a process with one thread.
+    ///
+    /// connect(2) takes paths only, and a bare name below a directory held open can lead nowhere else than to
+    /// what stands in that directory; who listens there, the caller has to ask (SO_PEERCRED).
+    pub fn connect_exact(&self, directory: &Path, name: &Path) -> Result<OwnedFd> {
+        let path = directory.join(name);
+        let socket = stat_of(self.open_exact(&path, OFlags::PATH)?.as_fd(), &path)?;
+        if kind(&socket) != FileType::Socket {
+            return Err(Error::invalid(format!("{path:?} is no socket but a {:?}", kind(&socket))));
+        }
+        let directory = self.open_directory_exact(directory)?;
+        rustix::process::fchdir(directory).map_err(|errno| Error::os(errno, format!("fchdir({path:?})")))?;
+        let full = || Error::new(Kind::Unavailable, format!("{path:?}: too many others wait to be heard"));
+        crate::sys::socket::connect(name)?.ok_or_else(full)
+    }
+
+    /// Whether `path`, below mounts of filesystems in memory, is there; no symlink anywhere. Never waits: neither a disk
+    /// nor a filesystem that the tree's owner serves is asked. A kernel before 5.12 cannot say, and says yes.
+    pub fn is_in_memory(&self, path: &Path) -> bool {
+        let resolve =
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | ResolveFlags::CACHED;
+        match rustix::fs::openat2(&self.0, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Ok(_) | Err(Errno::INVAL) => true,
+            Err(_) => false,
+        }
+    }
+
     /// Whether `path` is there and is a directory.
     pub fn is_directory(&self, path: &Path) -> bool {
         self.stat(path).is_ok_and(|stat| kind(&stat) == FileType::Directory)
+    }
+
+    /// Whether `path` is there and is a regular file.
+    pub fn is_file(&self, path: &Path) -> bool {
+        self.stat(path).is_ok_and(|stat| kind(&stat) == FileType::RegularFile)
+    }
+
+    /// A handle of a directory, no symlink anywhere.
+    pub fn open_directory_exact(&self, path: &Path) -> Result<OwnedFd> {
+        self.open_exact(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 
     /// The whole content of a regular file of at most `max` bytes.
@@ -217,6 +255,20 @@ mod tests {
         let root = Root::open_path(Path::new("/")).unwrap();
         let error = root.open(Path::new("/proc/self/root/etc"), OFlags::PATH).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::LOOP));
+    }
+
+    #[test]
+    fn what_is_in_memory_is_seen_without_waiting() {
+        let tree = Tree(PathBuf::from(format!("/dev/shm/sdme-resolve-memory-{}", std::process::id())));
+        if fs::create_dir_all(tree.inside("run")).is_err() {
+            eprintln!("skip: there is no /dev/shm");
+            return;
+        }
+        fs::write(tree.inside("run/private"), "").unwrap();
+        symlink("private", tree.inside("run/link")).unwrap();
+        assert!(tree.root().is_in_memory(Path::new("/run/private")));
+        assert!(!tree.root().is_in_memory(Path::new("/run/absent")));
+        assert!(!tree.root().is_in_memory(Path::new("/run/link")));
     }
 
     #[test]

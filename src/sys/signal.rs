@@ -33,9 +33,11 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Blocks `signals` and opens a descriptor on which they arrive.
+    /// Blocks `signals` and opens a descriptor on which they arrive. What the caller has us ignore (nohup(1), a shell's
+    /// background job) stays ignored: blocked, it would arrive all the same.
     pub fn block(signals: &[i32]) -> Result<Interrupts> {
-        let set = set_of(signals);
+        let signals: Vec<i32> = signals.iter().copied().filter(|signal| !is_ignored(*signal)).collect();
+        let set = set_of(&signals);
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: `set` is initialised, `before` is written by the call before it is read.
         let before = unsafe {
@@ -52,7 +54,7 @@ impl Interrupts {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        Ok(Interrupts { fd, signals: signals.to_vec(), before })
+        Ok(Interrupts { fd, signals, before })
     }
 
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -109,6 +111,15 @@ pub fn reset_all() {
     }
 }
 
+fn is_ignored(signal: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: no new action is given; zeroed memory is a valid action, and the kernel overwrites it.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 fn set_of(signals: &[i32]) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the whole set.
@@ -128,6 +139,16 @@ fn last_errno() -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ignored_signal_stays_ignored() {
+        // SAFETY: no other test uses this signal.
+        unsafe { libc::signal(SIGALRM, libc::SIG_IGN) };
+        let interrupts = Interrupts::block(&[SIGALRM]).unwrap();
+        // SAFETY: raises an ignored signal in this thread.
+        unsafe { libc::raise(SIGALRM) };
+        assert_eq!((interrupts.pending(), interrupts.take()), (None, None));
+    }
 
     #[test]
     fn a_blocked_signal_is_read_from_the_descriptor() {

@@ -1,0 +1,160 @@
+//! Our process inside a container: what `enter` starts as a fresh copy of this program, with nothing of the caller's
+//! in it. It enters, makes itself no mightier than the container's PID 1, forks once into the PID namespace, and then
+//! answers requests until the line is cut.
+//!
+//! The order is the protection: descriptors are closed and memory is hidden before anything of the guest is touched;
+//! capabilities are dropped before the guest can see the process at all (CVE-2016-9962, CVE-2024-21626).
+
+use crate::container::request::{Account, Answer, Plan, Request};
+use crate::error::{Context, Error, Kind, Result};
+use crate::sys::cgroup::Group;
+use crate::sys::channel::Channel;
+use crate::sys::confine::{self, Confinement};
+use crate::sys::ns::{self, Side};
+use crate::sys::poll::Wait;
+use crate::sys::resolve::{Executable, Root};
+use crate::sys::spawn::Program;
+use crate::sys::{memfd, payload, pty};
+use crate::text::passwd::{self, User};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// Descriptors that come with a request at most: a plan and three for it.
+const DESCRIPTORS_MAX: usize = 4;
+/// The group to which terminals belong on every Linux system ("tty"); systemd and nspawn have it built in.
+const TTY_GROUP: u32 = 5;
+
+/// The whole life of the process. Whatever goes wrong is told over the line; there is nobody else to tell.
+pub fn main() {
+    let _ = live();
+}
+
+fn live() -> Result<()> {
+    confine::close_descriptors()?;
+    confine::hide_memory()?;
+    let channel = Channel::inherited()?;
+    match enter(&channel) {
+        Ok(Side::Original(pidfd)) => channel.send(&Answer::Done.render(), &[pidfd], Wait::for_ever()),
+        Ok(Side::Sibling) => serve(&channel),
+        Err(error) => channel.send(&Answer::failure(&error).render(), &[], Wait::for_ever()),
+    }
+}
+
+fn enter(channel: &Channel) -> Result<Side> {
+    let (message, fds) = channel.receive(DESCRIPTORS_MAX, Wait::for_ever())?;
+    let (Request::Enter { leader }, Ok([pidfd, root])) = (Request::parse(&message)?, <[OwnedFd; 2]>::try_from(fds))
+    else {
+        return Err(Error::invalid("the first request does not say which container to enter"));
+    };
+    let bounds = Confinement::of(leader)?;
+    let group = group_of(leader)?;
+    // What was read by number is the leader's: it had the number before, and has it still.
+    if !ns::is_alive(pidfd.as_fd()) {
+        return Err(Error::new(Kind::NotFound, "the container has stopped"));
+    }
+    confine::forget_caller()?;
+    if let Some(group) = group {
+        payload::join_group(group.procs()?).context("joining the container's control group")?;
+    }
+    ns::enter(pidfd.as_fd(), leader)?;
+    ns::change_root(root.as_fd())?;
+    bounds.apply()?;
+    drop((pidfd, root));
+    ns::clone_sibling()
+}
+
+/// The control group of the container's PID 1: one that takes processes, as PID 1 itself is in it. None where the
+/// kernel has no version 2 hierarchy.
+fn group_of(leader: u32) -> Result<Option<Group>> {
+    let file = format!("/proc/{leader}/cgroup");
+    let text = std::fs::read_to_string(&file).context(&file)?;
+    let Some(path) = text.lines().find_map(|line| line.strip_prefix("0::")) else { return Ok(None) };
+    let mut group = Group::root()?;
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        let below = if name == ".." { None } else { group.lookup(name)? };
+        group = below.ok_or_else(|| Error::failed(format!("control group {path:?} cannot be reached from here")))?;
+    }
+    Ok(Some(group))
+}
+
+fn serve(channel: &Channel) -> Result<()> {
+    payload::end_with_parent(true)?;
+    loop {
+        let (message, fds) = channel.receive(DESCRIPTORS_MAX, Wait::for_ever())?;
+        let (answer, fd) = match Request::parse(&message).and_then(|request| answer(request, fds)) {
+            Ok(answered) => answered,
+            Err(error) => (Answer::failure(&error), None),
+        };
+        channel.send(&answer.render(), fd.as_slice(), Wait::for_ever())?;
+    }
+}
+
+fn answer(request: Request, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd>)> {
+    let root = Root::open_path(Path::new("/"))?;
+    let plain = |answer| Ok((answer, None));
+    match request {
+        Request::Enter { .. } => Err(Error::invalid("a container is entered once")),
+        Request::Connect => Ok((Answer::Done, Some(connect(&root)?))),
+        Request::Terminal => Ok((Answer::Done, Some(terminal(&root)?))),
+        Request::User(who) => plain(account(&root, &who).map_or(Answer::No, Answer::Account)),
+        Request::Directory(path) => plain(if root.is_directory(&path) { Answer::Done } else { Answer::No }),
+        Request::File(path) => plain(if root.is_file(&path) { Answer::Done } else { Answer::No }),
+        Request::Executable { search, name } => plain(match root.find_executable(&search, &name) {
+            Executable::Found(path) => Answer::Found(path),
+            Executable::Refused(path) => Answer::Refused(path),
+            Executable::Missing => Answer::No,
+        }),
+        Request::Run => plain(Answer::Unexecuted(run(fds)?.to_string())),
+    }
+}
+
+/// PID 1 refuses a peer that is not in its PID namespace: therefore this is done here and not outside.
+fn connect(root: &Root) -> Result<OwnedFd> {
+    root.connect_exact(Path::new("/run/systemd"), Path::new("private"))
+}
+
+fn terminal(root: &Root) -> Result<OwnedFd> {
+    let directory = root.open_directory_exact(Path::new("/dev/pts"))?;
+    pty::open_in(directory.as_fd())
+}
+
+fn account(root: &Root, who: &str) -> Option<Account> {
+    let read = |path: &str| root.read_limited(Path::new(path), passwd::FILE_MAX);
+    let user = match read("/etc/passwd") {
+        Ok(passwd) => passwd::lookup(&passwd, who),
+        // A tree without users still has a root.
+        Err(_) => None,
+    };
+    let user = user.or_else(|| matches!(who, "root" | "0").then(User::root))?;
+    let groups = read("/etc/group").map_or_else(|_| Vec::new(), |group| passwd::supplementary(&group, &user.name));
+    Some(Account { user, groups })
+}
+
+/// Becomes the program of the plan; comes back only with the reason why that failed.
+fn run(fds: Vec<OwnedFd>) -> Result<Error> {
+    let Ok([plan, input, output, error]) = <[OwnedFd; 4]>::try_from(fds) else {
+        return Err(Error::invalid("a plan and three descriptors are needed to run a program"));
+    };
+    let plan = Plan::parse(&memfd::read(plan)?)?;
+    payload::lead_session()?;
+    if plan.terminal {
+        pty::grant(input.as_fd(), plan.uid, TTY_GROUP)?;
+        pty::control(input.as_fd())?;
+    }
+    payload::set_stdio([input, output, error])?;
+    payload::become_user(plan.uid, plan.gid, &plan.groups)?;
+    payload::end_with_parent(false)?;
+    payload::change_directory(&plan.directory)?;
+    Ok(program(&plan).exec())
+}
+
+fn program(plan: &Plan) -> Program {
+    let mut words = plan.arguments.iter();
+    let zero = words.next().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let program = Program::new(&plan.program, words).argument_zero(&zero);
+    plan.environment.iter().fold(program, |program, variable| {
+        let variable = variable.to_string_lossy();
+        let (key, value) = variable.split_once('=').unwrap_or((&variable, ""));
+        program.environment(key, value)
+    })
+}
