@@ -2,6 +2,7 @@
 //!
 //! The kind decides the exit code, in one match; the text is one line, "context: context: cause".
 
+pub use rustix::io::Errno;
 use std::fmt;
 use std::io;
 
@@ -59,7 +60,7 @@ impl Error {
     }
 
     /// A failed system call; `call` reads like a line of strace: `openat(5, "etc", O_PATH)`.
-    pub fn os(errno: rustix::io::Errno, call: impl Into<String>) -> Error {
+    pub fn os(errno: Errno, call: impl Into<String>) -> Error {
         Error::new(Kind::Os(errno.raw_os_error()), call)
     }
 
@@ -68,15 +69,15 @@ impl Error {
     }
 
     /// The errno of a failed system call.
-    pub fn errno(&self) -> Option<rustix::io::Errno> {
+    pub fn errno(&self) -> Option<Errno> {
         match self.kind {
-            Kind::Os(number) => Some(rustix::io::Errno::from_raw_os_error(number)),
+            Kind::Os(number) => Some(Errno::from_raw_os_error(number)),
             _ => None,
         }
     }
 
     pub fn is_not_found(&self) -> bool {
-        matches!(self.kind, Kind::NotFound) || self.errno() == Some(rustix::io::Errno::NOENT)
+        matches!(self.kind, Kind::NotFound) || self.errno() == Some(Errno::NOENT)
     }
 
     /// Adds what was being done, in front of what is there; the kind stays.
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn contexts_stand_in_front_of_the_cause() {
-        let error = Error::os(rustix::io::Errno::NOENT, "openat(3, \"etc\")").context("state").context("web");
+        let error = Error::os(Errno::NOENT, "openat(3, \"etc\")").context("state").context("web");
         assert_eq!(error.to_string(), "web: state: openat(3, \"etc\"): No such file or directory");
         assert!(error.is_not_found());
     }

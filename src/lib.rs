@@ -34,6 +34,8 @@ use ui::out;
 
 /// sdme's own failure where the exit status is otherwise a payload's.
 const EXIT_OWN_FAILURE: u8 = 125;
+/// terminfo's own limit is 128 bytes for all names of a terminal together.
+const TERM_MAX: usize = 128;
 /// Of what is created, only the owner may write; where another mode matters it is set.
 const UMASK: u32 = 0o022;
 
@@ -54,7 +56,7 @@ pub fn main() -> ExitCode {
         Ok(Request::Help { scope, long }) => print(&help_text(scope, long)),
         Ok(Request::Version) => print(concat!("sdme ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Request::Nothing) => {
-            eprint!("{}", help_text("", false));
+            out::print_error(&help_text("", false));
             Error::usage("").exit_code()
         }
         Err(Refusal { error, command }) => fail(&error, command.is_some_and(|command| command.payload)),
@@ -118,7 +120,7 @@ fn context(args: &Args) -> Result<VerbContext> {
         interactive: config.interactive && stdin_tty && stderr_tty,
         colour: colour(),
         sudo_user: text_variable("SUDO_USER").filter(|user| user != "root"),
-        term: text_variable("TERM"),
+        term: text_variable("TERM").filter(|term| is_terminal_name(term)),
         notify_socket: env::var_os("NOTIFY_SOCKET"),
         stdin_tty,
         stdout_tty: std::io::stdout().is_terminal(),
@@ -173,6 +175,11 @@ fn limited(file: std::fs::File) -> Result<String> {
 fn colour() -> bool {
     let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !forbidden && text_variable("TERM").is_some_and(|term| term != "dumb") && std::io::stderr().is_terminal()
+}
+
+/// A name that terminfo could know; what is handed into a container is nothing else.
+fn is_terminal_name(term: &str) -> bool {
+    term.len() <= TERM_MAX && term.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte))
 }
 
 fn text_variable(name: &str) -> Option<String> {

@@ -142,6 +142,10 @@ impl Reading<'_> {
 
     fn verb(&mut self, word: &OsStr) -> Result<()> {
         let word = word.to_string_lossy();
+        if word == "help" && self.group.is_none() {
+            self.asked = Some(Asked::Help { long: true });
+            return Ok(());
+        }
         let full = match self.group {
             Some(group) => format!("{group} {word}"),
             None => word.to_string(),
@@ -398,6 +402,10 @@ mod tests {
             ("rm --all --help", "rm", true),
             ("config --help", "config", true),
             ("config get -h", "config get", false),
+            ("help", "", true),
+            ("help exec", "exec", true),
+            ("help config", "config", true),
+            ("help config get", "config get", true),
         ] {
             match parse(words(line), &TABLE) {
                 Ok(Request::Help { scope: given, long: size }) => assert_eq!((given, size), (scope, long), "{line}"),
@@ -406,6 +414,7 @@ mod tests {
         }
         assert!(matches!(parse(words("--version"), &TABLE), Ok(Request::Version)));
         assert!(matches!(parse(words("exec --version"), &TABLE), Ok(Request::Version)));
+        assert_eq!(refused("help exce"), "there is no command \"exce\"; did you mean 'exec'?");
         assert!(matches!(parse(Vec::new(), &TABLE), Ok(Request::Nothing)));
     }
 

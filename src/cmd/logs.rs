@@ -4,6 +4,7 @@ use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands, Tail};
 use crate::cmd::{Context, select};
 use crate::container::console::{self, Log};
+use crate::container::direct::status;
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route};
@@ -98,8 +99,7 @@ fn console(cx: &Context, args: &Args, name: &Name, lines: Option<usize>) -> Resu
     if let Some(word) = args.tail().first() {
         return Err(args.usage(&format!("{word:?} is for journalctl, and {name} runs without a journal of the host's")));
     }
-    let path = cx.paths.direct().join(format!("{name}.log"));
-    let (mut log, text) = Log::open(&path)?;
+    let (mut log, text) = Log::open(&status::log_path(&cx.paths, name))?;
     let text = lines.map_or(&text[..], |count| console::last_lines(&text, count));
     let mut read = out::write(&shown(cx, text))?;
     while read && args.flag("follow") {

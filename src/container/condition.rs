@@ -1,5 +1,6 @@
 //! How a container is, in a word and a few more: from its unit, or from the record of our own supervisor. Pure.
 
+use crate::container::direct::status::{Phase as Told, Status};
 use crate::systemd::status::UnitStatus;
 
 /// What systemd-nspawn puts before the words of the container's own manager.
@@ -64,6 +65,21 @@ pub fn of_unit(unit: &UnitStatus) -> Condition {
         "deactivating" => Condition::new(Phase::Stopping, words(&unit.status_text)),
         "failed" => Condition::new(Phase::Failed, failure(unit)),
         _ => Condition::stopped(),
+    }
+}
+
+/// What our own supervisor wrote, and whether it and systemd-nspawn are there: what is written about processes that are
+/// gone is history, unless it is why they went.
+pub fn of_supervisor(process_alive: bool, supervisor_alive: bool, status: Option<&Status>) -> Condition {
+    let phase = status.map(|status| status.phase);
+    let said = status.map_or("", |status| status.words.as_str());
+    match (phase, process_alive || supervisor_alive) {
+        (Some(Told::Booted), true) if process_alive => Condition::new(Phase::Running, ready(said)),
+        (Some(Told::Ended | Told::Failed), true) => Condition::new(Phase::Stopping, ""),
+        (_, true) => Condition::new(Phase::Starting, words(said)),
+        (Some(Told::Failed), false) => Condition::new(Phase::Failed, words(said)),
+        (Some(Told::Starting | Told::Booted), false) => Condition::new(Phase::Failed, "its supervisor was killed"),
+        (Some(Told::Ended) | None, false) => Condition::stopped(),
     }
 }
 
@@ -137,6 +153,27 @@ mod tests {
                 ..unit("failed", "x")
             };
             assert_eq!(of_unit(&unit), Condition::new(Phase::Failed, told));
+        }
+    }
+
+    #[test]
+    fn what_a_supervisor_wrote_counts_while_somebody_lives() {
+        for (process, supervisor, told, phase, health) in [
+            (true, true, Some(Told::Starting), "starting", "words"),
+            (true, true, Some(Told::Booted), "running", "words"),
+            (false, true, Some(Told::Booted), "starting", "words"),
+            (false, true, Some(Told::Starting), "starting", "words"),
+            (false, true, Some(Told::Ended), "stopping", ""),
+            (true, false, Some(Told::Booted), "running", "words"),
+            (false, false, Some(Told::Booted), "failed", "its supervisor was killed"),
+            (false, false, Some(Told::Failed), "failed", "words"),
+            (false, false, Some(Told::Ended), "stopped", ""),
+            (false, false, None, "stopped", ""),
+            (true, true, None, "starting", ""),
+        ] {
+            let status = told.map(|told| Status::new(told, "Container running: words."));
+            let condition = of_supervisor(process, supervisor, status.as_ref());
+            assert_eq!((condition.phase.as_str(), condition.health.as_str()), (phase, health), "{told:?}");
         }
     }
 }

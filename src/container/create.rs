@@ -67,7 +67,7 @@ fn make_layer(paths: &Paths, state: &State, layers: &Dir, layer: &Layer) -> Resu
     let directory = layers.mkdir(layer.directory(), 0o700)?;
     directory.mkdir("work", 0o700)?;
     let lower = overlay::lower(paths, state, layer)?;
-    meta::copy(&lower, &directory.mkdir("upper", 0o700)?)
+    meta::copy(&lower, directory.mkdir("upper", 0o700)?)
 }
 
 fn choose_name(paths: &Paths, host: &mut Host, wanted: Option<Name>) -> Result<Name> {
@@ -149,7 +149,7 @@ fn choose_layers(paths: &Paths, rootfs: &Rootfs) -> Result<Choice> {
     match rootfs {
         Rootfs::Host => {
             let mounts = mountinfo::parse(&read_limited(&paths.mountinfo())?)?;
-            let hidden = hide::directories(paths)?;
+            let hidden = hide::directories(paths);
             mounts::choose(&mounts, &hidden, &|point| std::fs::symlink_metadata(point).is_ok_and(|meta| meta.is_dir()))
         }
         Rootfs::Named(_) => {

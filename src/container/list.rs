@@ -2,6 +2,7 @@
 //! container. No tree is walked, no process is started, and what is broken is an entry like every other.
 
 use crate::container::condition::{self, Condition, Phase};
+use crate::container::direct::status;
 use crate::container::open;
 use crate::container::os;
 use crate::container::state::{Rootfs, State};
@@ -11,6 +12,7 @@ use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route, Runtime};
 use crate::sys::dir::Dir;
+use crate::sys::process::ProcessId;
 use crate::systemd::host::Host;
 use crate::systemd::status::UnitStatus;
 
@@ -121,7 +123,7 @@ impl Known {
         let unit = self.units.iter().find(|unit| unit.name == name.unit());
         let os = state.as_ref().map(|state| os::release(paths, state).title()).unwrap_or_default();
         Entry {
-            condition: whole(condition(paths, unit, runtime), problem.as_deref()),
+            condition: whole(condition(paths, &name, unit, runtime), problem.as_deref()),
             unit: unit.cloned(),
             runtime: runtime.and_then(|runtime| runtime.as_ref().ok()).cloned(),
             name,
@@ -133,31 +135,30 @@ impl Known {
 }
 
 /// How it runs, whatever lies on disk.
-fn condition(paths: &Paths, unit: Option<&UnitStatus>, runtime: Option<&Result<Runtime>>) -> Condition {
+fn condition(paths: &Paths, name: &Name, unit: Option<&UnitStatus>, runtime: Option<&Result<Runtime>>) -> Condition {
     match runtime {
         Some(Err(error)) => Condition::new(Phase::Broken, error.to_string()),
-        Some(Ok(runtime)) if runtime.datadir != paths.datadir() => elsewhere(unit, runtime),
-        Some(Ok(runtime)) if runtime.route == Route::Direct => direct(runtime),
+        Some(Ok(runtime)) if runtime.datadir != paths.datadir() => elsewhere(paths, name, unit, runtime),
+        Some(Ok(runtime)) if runtime.route == Route::Direct => direct(paths, name, runtime),
         _ => unit.map_or_else(Condition::stopped, condition::of_unit),
     }
 }
 
 /// A unit's name is the container's: one of the same name in another datadir keeps ours from starting.
-fn elsewhere(unit: Option<&UnitStatus>, runtime: &Runtime) -> Condition {
+fn elsewhere(paths: &Paths, name: &Name, unit: Option<&UnitStatus>, runtime: &Runtime) -> Condition {
     let up = match runtime.route {
         Route::Unit => unit.is_some_and(|unit| condition::of_unit(unit).phase.is_up()),
-        Route::Direct => direct(runtime).phase.is_up(),
+        Route::Direct => direct(paths, name, runtime).phase.is_up(),
     };
     let words = format!("one of this name runs from {:?}", runtime.datadir);
     Condition::new(Phase::Stopped, if up { words } else { String::new() })
 }
 
-fn direct(runtime: &Runtime) -> Condition {
-    let alive = |process: Option<crate::sys::process::ProcessId>| process.is_some_and(|process| process.is_alive());
-    match (alive(runtime.process), alive(runtime.supervisor)) {
-        (true, _) => Condition::new(Phase::Running, "ready"),
-        (false, true) => Condition::new(Phase::Starting, ""),
-        (false, false) => Condition::stopped(),
+fn direct(paths: &Paths, name: &Name, runtime: &Runtime) -> Condition {
+    let alive = |process: Option<ProcessId>| process.is_some_and(|process| process.is_alive());
+    match status::read(paths, name) {
+        Ok(told) => condition::of_supervisor(alive(runtime.process), alive(runtime.supervisor), told.as_ref()),
+        Err(error) => Condition::new(Phase::Broken, error.to_string()),
     }
 }
 
@@ -201,7 +202,6 @@ fn part(dir: &Dir, name: &str) -> Result<Dir> {
 mod tests {
     use super::*;
     use crate::container::state::{Layer, Services};
-    use crate::sys::process::ProcessId;
     use crate::sys::tree::Scratch;
     use std::fs;
     use std::path::PathBuf;
@@ -253,7 +253,10 @@ mod tests {
                 process: Some(myself),
                 supervisor: None,
             };
-            runtime::write(&self.paths, &Name::parse(name).unwrap(), &runtime).unwrap();
+            let name = Name::parse(name).unwrap();
+            runtime::write(&self.paths, &name, &runtime).unwrap();
+            fs::create_dir_all(self.paths.direct()).unwrap();
+            status::write(&self.paths, &name, &status::Status::new(status::Phase::Booted, "")).unwrap();
         }
     }
 

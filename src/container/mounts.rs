@@ -52,6 +52,9 @@ const NETWORK: [&str; 17] = [
 const UNFIT: [&str; 10] = ["adfs", "affs", "exfat", "hfs", "hfsplus", "iso9660", "msdos", "ntfs3", "udf", "vfat"];
 const MEMORY: [&str; 3] = ["hugetlbfs", "ramfs", "tmpfs"];
 
+/// Why a local filesystem is not followed of which a clone gets nothing, or directories alone.
+pub const NOT_CARRIED: &str = "not carried by a clone";
+
 /// What is made anew in every system: nothing below is part of a clone.
 const VOLATILE: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/tmp"];
 /// Where removable media are mounted (hier(7)).
@@ -99,7 +102,8 @@ fn reason(mount: &Mount, hidden: &[PathBuf], is_directory: &dyn Fn(&Path) -> boo
     let no = |why: &str| Follow::No(why.to_string());
     // Thousands of containers' mounts below one directory are told by that directory.
     if let Some(above) = hidden.iter().find(|above| point.starts_with(above)) {
-        return if above == point { no("not carried by a clone") } else { Follow::NotWorthTelling };
+        let told = above == point && matches!(sort(&mount.fstype), Sort::Local);
+        return if told { no(NOT_CARRIED) } else { Follow::NotWorthTelling };
     }
     if choice.skipped.iter().any(|above| point.starts_with(&above.mountpoint)) {
         return Follow::NotWorthTelling;

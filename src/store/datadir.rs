@@ -8,6 +8,8 @@ use crate::sys::credentials;
 use crate::sys::dir::Dir;
 use std::path::{Component, Path};
 
+/// The directories of a datadir, as [`Paths`] names them.
+pub const ROOMS: [&str; 3] = ["containers", "fs", "locks"];
 const PRIVATE: u32 = 0o700;
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Bytes that one getdents64(2) may fill: some hundred entries.
 const ENTRIES_BUFFER: usize = 32 * 1024;
@@ -61,6 +61,11 @@ impl Dir {
         }
     }
 
+    /// Opens for reading what is opened as a place (O_PATH) only.
+    pub fn at_place(place: &OwnedFd) -> Result<Dir> {
+        Dir(place.try_clone()?).reopen()
+    }
+
     /// A second descriptor with a reading position of its own.
     pub fn reopen(&self) -> Result<Dir> {
         self.open_at(OsStr::new("."))
@@ -80,6 +85,14 @@ impl Dir {
     /// The parent, by the directory's own `..`.
     pub fn parent(&self) -> Result<Dir> {
         self.open_at(OsStr::new(".."))
+    }
+
+    /// Its path as the kernel knows it now, without symlinks.
+    pub fn path(&self) -> Result<PathBuf> {
+        let link = proc_path(self.as_fd());
+        let path = rustix::fs::readlink(&*link, Vec::new())
+            .map_err(|errno| Error::os(errno, format!("readlink({link:?})")))?;
+        Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
     }
 
     /// Opens a subdirectory if there is one; what is not a directory is an error.

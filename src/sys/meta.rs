@@ -173,6 +173,16 @@ fn is_overlay_xattr(name: &OsStr) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
+/// Whether names in the directory are compared without regard to case (chattr +F).
+pub fn is_casefolded(fd: impl AsFd) -> Result<bool> {
+    const CASEFOLD: u32 = 0x4000_0000;
+    match rustix::fs::ioctl_getflags(&fd) {
+        Ok(flags) => Ok(flags.bits() & CASEFOLD != 0),
+        Err(Errno::NOTTY | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => Ok(false),
+        Err(errno) => Err(Error::os(errno, "ioctl(FS_IOC_GETFLAGS)")),
+    }
+}
+
 /// Takes the immutable and append-only flags (chattr +i, +a) away; true when one was there.
 pub fn clear_flags(fd: impl AsFd) -> Result<bool> {
     let forbidding = IFlags::IMMUTABLE | IFlags::APPEND;

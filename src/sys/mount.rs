@@ -42,10 +42,15 @@ pub fn overlay(overlay: &Overlay<'_>, source: &str) -> Result<OwnedFd> {
     create(&context)
 }
 
-/// A tmpfs that is attached nowhere yet, for what a test mounts.
+/// A filesystem without options that is attached nowhere yet, for what a test mounts.
+#[cfg(test)]
+pub fn filesystem(fstype: &str) -> Result<OwnedFd> {
+    create(&fsopen(fstype)?)
+}
+
 #[cfg(test)]
 pub fn tmpfs() -> Result<OwnedFd> {
-    create(&fsopen("tmpfs")?)
+    filesystem("tmpfs")
 }
 
 fn fsopen(fstype: &str) -> Result<OwnedFd> {

@@ -105,7 +105,8 @@ impl Manager {
         &self.version
     }
 
-    /// Readable when something may have come; see [`Manager::drain`].
+    /// Readable when something new may have come. Ask (`ended`, `job_result`) before each wait for it: what came together
+    /// with an earlier answer is not announced again.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.connection.fd()
     }

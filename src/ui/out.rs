@@ -26,21 +26,40 @@ fn write_failed(error: &io::Error) -> Error {
     Error::new(kind, "write").context("standard output")
 }
 
+/// Prints text of our own on standard error as it is.
+pub fn print_error(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Says something on standard error, behind the program's name. Nobody can be told when that fails.
 pub fn say(text: &str) {
-    complain("sdme: ", text);
+    print_error(&message("sdme: ", text));
 }
 
 /// Prints an error: its first line behind the program's name, in red if `colour`, what follows indented.
 pub fn error(text: &str, colour: bool) {
-    complain(if colour { "\x1b[31msdme:\x1b[0m " } else { "sdme: " }, text);
+    print_error(&message(if colour { "\x1b[31msdme:\x1b[0m " } else { "sdme: " }, text));
 }
 
-/// Text may quote a container: it is made harmless, and no line of it can pass for one of ours.
-fn complain(prefix: &str, text: &str) {
+/// Text may quote a container: it is made harmless, and no line of it can pass for one of ours. One string, one write:
+/// the messages of parallel threads do not mix.
+fn message(prefix: &str, text: &str) -> String {
     let mut lines = String::from(prefix);
     lines.push_str(&sanitize::lines(text.trim_end_matches('\n')).replace('\n', "\n    "));
     lines.push('\n');
-    // One write a message: messages of parallel threads do not mix.
-    let _ = io::stderr().write_all(lines.as_bytes());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_foreign_text_can_pass_for_one_of_ours() {
+        assert_eq!(
+            message("sdme: ", "web: failed\nsdme: all is well\n\n"),
+            "sdme: web: failed\n    sdme: all is well\n"
+        );
+        assert_eq!(message("sdme: ", "a\r\x1b[2K\x1b[31mb"), "sdme: a\\r\\x1b[2K\\x1b[31mb\n");
+    }
 }

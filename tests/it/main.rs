@@ -1,8 +1,13 @@
-//! The built program, run as a user runs it: one file a verb. Nothing here needs a booted container; `tests/host` does.
+//! The built program, run as a user runs it, one file a verb; and the library against real peers. Nothing here needs a
+//! booted container; `tests/host` does.
 
+mod ask;
 mod config;
 mod help;
+mod manager;
+mod peers;
 mod ps;
 mod sandbox;
+mod select;
 mod streams;
 mod usage;

@@ -45,3 +45,13 @@ fn a_full_disk_is_a_failure() {
         assert!(err.contains("standard output: write: No space left on device"), "{err}");
     }
 }
+
+#[test]
+fn an_error_that_nobody_can_be_told_is_still_an_exit_code() {
+    let sandbox = Sandbox::new("full-error");
+    for words in [&[][..], &["bogus"], &["config", "get", "bogus"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let words: &[&str] = words;
+        assert_eq!(sandbox.command(words).stderr(full).status().unwrap().code(), Some(2), "{words:?}");
+    }
+}
