@@ -48,7 +48,7 @@ fn facts(details: &Details) -> Vec<(&'static str, &'static str, Cell)> {
         ("health", "health", Cell::of(Some(entry.condition.health.clone()))),
         ("problem", "problem", Cell::of(entry.problem.clone())),
         ("its own word", "guest_state", Cell::of(guest)),
-        ("its silence", "guest_error", Cell::of(silence)),
+        ("no word, as", "guest_error", Cell::of(silence)),
         ("system", "os", Cell::of(Some(entry.os.clone()))),
         ("clone of", "rootfs", Cell::of(entry.rootfs().map(str::to_string))),
         ("services", "services", Cell::of(state.map(|state| state.services.as_str().to_string()))),
@@ -83,7 +83,13 @@ const LAYERS: [Column; 2] =
 
 const SKIPPED: [Column; 3] = [LAYERS[0], LAYERS[1], Column { title: Some("WHY"), key: "why" }];
 
-/// What of a listing of several columns there is, under a title: text title, JSON key, columns, rows.
+const HIDDEN: [Column; 3] = [
+    Column { title: Some("PATH"), key: "path" },
+    Column { title: Some("HOW"), key: "how" },
+    Column { title: Some("WHAT"), key: "what" },
+];
+
+/// A table under a title: its title in the text, its key in JSON, its columns, its rows.
 type Section = (&'static str, &'static str, &'static [Column], Vec<Vec<Cell>>);
 
 fn sections(details: &Details) -> Vec<Section> {
@@ -92,9 +98,11 @@ fn sections(details: &Details) -> Vec<Section> {
     let layers = state.layers.iter().map(|layer| vec![path(&layer.mountpoint), Cell::text(&layer.fstype)]);
     let skipped =
         state.skipped.iter().map(|one| vec![path(&one.mountpoint), Cell::text(&one.fstype), Cell::text(&one.why)]);
+    let hidden = details.hidden.iter().map(|one| vec![path(&one.path), Cell::text(one.how), Cell::text(one.what)]);
     vec![
         ("Layers", "layers", &LAYERS, layers.collect()),
         ("Mounts of the host that are not followed", "skipped", &SKIPPED, skipped.collect()),
+        ("Not as in the tree beneath", "hidden", &HIDDEN, hidden.collect()),
     ]
 }
 

@@ -57,7 +57,7 @@ pub fn apply(state: &State, places: &[Place], host: &Host) -> Result<()> {
         again |= place.build.lookup(DONE)?.is_some();
     }
     let mut hiding = Hiding { state, host, tree: Tree::new(places), exact: exact_paths(), again };
-    for rule in TABLE.iter().filter(|rule| holds(rule.scope, state)) {
+    for rule in rules(state) {
         for path in rule.paths {
             hiding.rule(rule.action, Path::new(path)).with_context(|| format!("hiding {path:?} of the host"))?;
         }
@@ -69,6 +69,11 @@ pub fn apply(state: &State, places: &[Place], host: &Host) -> Result<()> {
         Some(place) if !again => place.build.create_file(DONE, 0o600).map(drop),
         _ => Ok(()),
     }
+}
+
+/// The rules that hold for a container.
+pub fn rules(state: &State) -> impl Iterator<Item = &'static Rule> {
+    TABLE.iter().filter(|rule| holds(rule.scope, state))
 }
 
 fn holds(scope: Scope, state: &State) -> bool {

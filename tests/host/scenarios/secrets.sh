@@ -24,5 +24,5 @@ check "what the guest writes there is its own" sdme exec web sh -c 'mkdir -p /et
 check "and survives a restart" sh -c 'sdme stop web && sdme start web && test "$(sdme exec web cat /etc/ssh/ssh_host_rsa_key)" = own'
 equals "$(cat /etc/ssh/ssh_host_rsa_key)" SECRET
 check "show lists what is hidden" sdme show web
-contains "$stdout" 'ssh_host'
+contains "$stdout" '/etc/ssh .*SSH host keys'
 rm -rf /etc/ssh /etc/ssl/private /etc/NetworkManager /etc/krb5.keytab /etc/wireguard /var/lib/systemd/credential.secret
