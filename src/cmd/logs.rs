@@ -2,9 +2,10 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands, Tail};
-use crate::cmd::{Context, select};
+use crate::cmd::{Context, entering, select};
 use crate::container::console::{self, Log};
 use crate::container::direct::status;
+use crate::container::{exec, lookup};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route};
@@ -90,8 +91,16 @@ fn lines(args: &Args) -> Result<Option<usize>> {
     }
 }
 
-fn guest(_cx: &Context, _args: &Args, name: &Name) -> Result<u8> {
-    Err(Error::failed(format!("{name}: --guest is not written yet")))
+/// The container's own journalctl, run as `sdme exec` would.
+fn guest(cx: &Context, args: &Args, name: &Name) -> Result<u8> {
+    let words: Vec<OsString> = [OsString::from("journalctl")].into_iter().chain(journal_words(args)).collect();
+    let command = lookup::Command {
+        words: &words,
+        terminal: cx.stdin_tty && cx.stdout_tty,
+        term: cx.term.as_deref(),
+        ..lookup::Command::default()
+    };
+    entering::enter(cx, name, cx.config.boot_timeout, |guest, verb| exec::exec(guest, &command, verb))
 }
 
 /// Prints what the supervisor recorded.

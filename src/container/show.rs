@@ -1,7 +1,9 @@
 //! All about one container: what a listing knows, and what its own service manager says when it is asked.
 
+use crate::container::guest::Guest;
 use crate::container::hide;
 use crate::container::hide::table::{Action, Rule};
+use crate::container::leader;
 use crate::container::list::{self, Entry};
 use crate::container::state::State;
 use crate::error::{Error, Kind, Result};
@@ -58,6 +60,8 @@ fn hidden(paths: &Paths, state: &State) -> Vec<Hidden> {
     hidden
 }
 
-fn system_state(_paths: &Paths, _name: &Name, _wait: Wait<'_>) -> Result<String> {
-    Err(Error::new(Kind::Unavailable, "it cannot be asked yet"))
+/// Everything it takes to ask has one deadline, entering the container too.
+fn system_state(paths: &Paths, name: &Name, wait: Wait<'_>) -> Result<String> {
+    let leader = leader::find(paths, name)?.ok_or_else(|| Error::new(Kind::NotFound, "it has no PID 1 yet"))?;
+    Guest::open(leader).system_state(wait)
 }
