@@ -80,16 +80,15 @@ impl<'a> Supervisor<'a> {
     }
 
     fn run(&mut self) -> Result<u8> {
-        loop {
+        let ended = loop {
             let ended = self.run_once()?;
-            match ended.code() {
-                Some(nspawn::REBOOT) => {
-                    status::write(self.paths, self.name, &Status::new(Phase::Starting, "rebooting"))?
-                }
-                Some(code) => return Ok(code as u8),
-                None => return Ok(128 + ended.signal().unwrap_or(0) as u8),
+            if ended.code() != Some(nspawn::REBOOT) {
+                break ended;
             }
-        }
+            status::write(self.paths, self.name, &Status::new(Phase::Starting, "rebooting"))?;
+        };
+        clear_group(&Group::root()?.ensure(GROUPS)?, self.name)?;
+        Ok(ended.code().map_or_else(|| 128 + ended.signal().unwrap_or(0) as u8, |code| code as u8))
     }
 
     /// One boot, from mounting to the last process gone.
