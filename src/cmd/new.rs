@@ -2,8 +2,15 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands, Tail};
-use crate::cmd::{Context, flags};
-use crate::error::{Error, Result};
+use crate::cmd::{Context, creation, entering, flags};
+use crate::container::remove;
+use crate::container::start::{self, WaitFor};
+use crate::container::stop::Limits;
+use crate::error::{Error, Kind, Result};
+use crate::store::name::Name;
+use crate::sys::poll::Wait;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::systemd::host::{self, Host};
 
 pub const SPEC: Command = Command {
     name: "new",
@@ -28,6 +35,28 @@ pub const SPEC: Command = Command {
     root: true,
 };
 
-pub fn run(_cx: &Context, _args: &Args) -> Result<u8> {
-    Err(Error::failed("not written yet"))
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let limit = args.seconds("timeout")?.unwrap_or(cx.config.boot_timeout);
+    let interrupts = Interrupts::block(&ENDING)?;
+    let wait = Wait::at_most(limit).interrupted_by(&interrupts);
+    let mut host = host::connect(&cx.paths)?;
+    let name = creation::create(cx, args, &mut host)?;
+    if let Err(error) = start::start(&cx.paths, &mut host, &name, WaitFor::Reachable, wait) {
+        return Err(give_up(cx, &mut host, &name, error));
+    }
+    drop(interrupts);
+    entering::join(cx, &name, None, args.tail(), limit)
+}
+
+/// A boot that is slow is left running; one that failed, or that the user broke off, leaves nothing.
+fn give_up(cx: &Context, host: &mut Host, name: &Name, error: Error) -> Error {
+    if *error.kind() == Kind::TimedOut {
+        return error;
+    }
+    let removed = remove::remove(&cx.paths, host, name, Limits::by_force(), Wait::for_ever());
+
+    match removed {
+        Ok(()) => error.context(format!("{name} is removed again")),
+        Err(removal) => error.context(format!("{name} could not be removed again ({removal}); sdme rm -f {name}")),
+    }
 }
