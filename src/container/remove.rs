@@ -52,7 +52,17 @@ fn forget(paths: &Paths, host: &mut Host, name: &Name) -> Result<()> {
             manager.disable_unit_files(&[&unit])?;
         }
     }
+    remove_mountpoint(paths, name)?;
     runtime::remove(paths, name)
+}
+
+/// The empty directory on which its boots have mounted.
+fn remove_mountpoint(paths: &Paths, name: &Name) -> Result<()> {
+    let place = paths.mounts().join(name.as_str());
+    match std::fs::remove_dir(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| format!("{place:?}")),
+        _ => Ok(()),
+    }
 }
 
 /// A mount below the container is somebody's, and what is behind it must not be removed.
