@@ -145,11 +145,14 @@ impl Connection {
     pub fn send(&mut self, mut message: Message, wait: Wait<'_>) -> Result<()> {
         message.header.flags |= header::NO_REPLY;
         self.queue(message)?;
-        while !self.out.is_empty() {
+        loop {
             self.alive()?;
+            self.flush()?;
+            if self.out.is_empty() {
+                return Ok(());
+            }
             self.advance(wait)?;
         }
-        Ok(())
     }
 
     /// Calls a method and waits for its answer.

@@ -2,7 +2,9 @@
 //! booted container; `tests/host` does.
 
 mod ask;
+mod bus;
 mod config;
+mod faults;
 mod help;
 mod manager;
 mod peers;
@@ -11,3 +13,4 @@ mod sandbox;
 mod select;
 mod streams;
 mod usage;
+mod vectors;

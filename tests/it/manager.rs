@@ -1,132 +1,14 @@
 //! The manager against a real systemd: a user's one, started for the test in namespaces of its own. Its private socket
 //! speaks as PID 1's does.
 
-use crate::peers::{self, Bus, Folder, Peer, connect, has, until_some};
+use crate::peers::{Bus, LIMIT, Systemd, limit as wait};
 use sdme::error::Kind;
 use sdme::sys::poll::{For, Wait, poll_one};
 use sdme::systemd::manager::{Ended, JobResult, Manager};
 use sdme::systemd::unit::Transient;
 use sdme::systemd::{machine, status};
 use std::io::{Read, Write};
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// systemd refuses to be a user's manager where no systemd has booted: the folder that says so is made for it alone. Its
-/// control group is the root of a namespace, so that it makes groups nowhere else.
-const START: &str = r#"
-set -e
-top=/sys/fs/cgroup; [ -d $top/unified ] && top=$top/unified
-mkdir -p $top/$NAME
-echo $$ > $top/$NAME/cgroup.procs
-exec unshare --cgroup --mount sh -ec '
-  mount -t tmpfs tmpfs /run
-  mkdir -p /run/systemd/system
-  mount -t cgroup2 cgroup2 /sys/fs/cgroup
-  # A group that is not the root of all: there, systemd would move every process of this machine into a group of its own.
-  [ -e /sys/fs/cgroup/cgroup.type ]
-  program=/usr/lib/systemd/systemd; [ -x $program ] || program=/lib/systemd/systemd
-  exec env -i XDG_RUNTIME_DIR=$TOP HOME=$TOP XDG_CONFIG_HOME=$TOP/config XDG_DATA_DIRS=$TOP SYSTEMD_UNIT_PATH=$TOP/units: \
-    PATH=/usr/bin:/bin $program --user --unit=basic.target --log-target=null'
-"#;
-
-struct Systemd {
-    peer: Peer,
-    group: String,
-    folder: Folder,
-}
-
-impl Systemd {
-    fn start(test: &str) -> Option<Systemd> {
-        if !has("systemd", test) || !has("unshare", test) {
-            return None;
-        }
-        if !sdme::sys::credentials::is_root() {
-            println!("{test}: skipped: namespaces take root");
-            return None;
-        }
-        let folder = Folder::new();
-        std::fs::create_dir(folder.path().join("units")).unwrap();
-        let group = folder.path().file_name().unwrap().to_str().unwrap().to_string();
-        let peer = Peer::start(Command::new("sh").args(["-c", START]).env("TOP", folder.path()).env("NAME", &group));
-        let mut systemd = Systemd { peer, group, folder };
-        let socket = systemd.folder.path().join("systemd/private");
-        let runs = until_some("systemd does not start", || match std::os::unix::net::UnixStream::connect(&socket) {
-            Ok(_) => Some(true),
-            Err(_) => systemd.peer.has_ended().then_some(false),
-        });
-        if !runs {
-            println!("{test}: skipped: a user's systemd does not run here (no cgroup2?)");
-        }
-        runs.then_some(systemd)
-    }
-
-    /// With a bus of its own, which it joins when the bus is up.
-    fn start_on_bus(test: &str) -> Option<Systemd> {
-        if !has("dbus-daemon", test) {
-            return None;
-        }
-        let systemd = Systemd::start(test)?;
-        let config = peers::bus_config(&systemd.folder);
-        let command = format!("dbus-daemon --config-file {} --address=systemd: --nofork --nopidfile", config.display());
-        systemd.unit("dbus.service", &format!("[Service]\nExecStart=/usr/bin/env {command}\n"));
-        systemd.unit("dbus.socket", "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=%t/bus\n");
-        let mut manager = systemd.manager();
-        manager.reload().unwrap();
-        let job = manager.start_unit("dbus.socket").unwrap();
-        assert_eq!(manager.wait_job(&job, wait()).unwrap(), "done");
-        Some(systemd)
-    }
-
-    fn manager(&self) -> Manager {
-        Manager::private(connect(&self.folder.path().join("systemd/private")), LIMIT).unwrap()
-    }
-
-    fn manager_on_bus(&self) -> Manager {
-        until_some("systemd does not come to the bus", || {
-            let mut connection = connect(&self.folder.path().join("bus"));
-            connection.hello(wait()).unwrap();
-            Manager::on_bus(connection, LIMIT).ok()
-        })
-    }
-
-    fn unit(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join("units").join(name), text).unwrap();
-    }
-}
-
-impl Drop for Systemd {
-    fn drop(&mut self) {
-        let group = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(|top| format!("{top}/{}", self.group));
-        let group = group.iter().map(Path::new).find(|group| group.exists());
-        if let Some(group) = group {
-            let _ = std::fs::write(group.join("cgroup.kill"), "1");
-        }
-        self.peer.kill();
-        if let Some(group) = group {
-            remove_groups(group);
-        }
-    }
-}
-
-/// From the leaves up; what was killed leaves its group a moment later.
-fn remove_groups(group: &Path) {
-    for entry in std::fs::read_dir(group).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
-        remove_groups(&entry.path());
-    }
-    for _ in 0..200 {
-        if std::fs::remove_dir(group).is_ok() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn wait() -> Wait<'static> {
-    Wait::at_most(LIMIT)
-}
 
 /// What systemd is to run, collected as soon as it has ended.
 fn shell(name: &str, script: &str) -> Transient {

@@ -3,10 +3,14 @@
 use sdme::dbus::Limits;
 use sdme::dbus::connection::Connection;
 use sdme::sys::poll::Wait;
+use sdme::systemd::manager::Manager;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+/// For whatever is to happen at once.
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// A folder that is removed when the test ends.
 pub struct Folder(PathBuf);
@@ -57,21 +61,34 @@ impl Drop for Peer {
 
 /// A message bus of the test's own.
 pub struct Bus {
-    _peer: Peer,
+    peer: Peer,
     folder: Folder,
 }
 
 impl Bus {
     /// With the reference implementation as its broker; `None` where that is not installed.
     pub fn start(test: &str) -> Option<Bus> {
+        Bus::start_at(test, bus_address)
+    }
+
+    /// The same at an address that may depend on its folder.
+    pub fn start_at(test: &str, address: impl FnOnce(&Path) -> String) -> Option<Bus> {
         if !has("dbus-daemon", test) {
             return None;
         }
         let folder = Folder::new();
-        let config = bus_config(&folder);
+        let config = bus_config(&folder, &address(folder.path()));
         let mut command = Command::new("dbus-daemon");
         let peer = Peer::start(command.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile"]));
-        Some(Bus { _peer: peer, folder })
+        Some(Bus { peer, folder })
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn kill(&mut self) {
+        self.peer.kill();
     }
 
     pub fn connection(&self) -> Connection {
@@ -79,15 +96,21 @@ impl Bus {
     }
 }
 
-/// A bus at the socket `bus` in this folder, where everybody may do everything.
-pub fn bus_config(folder: &Folder) -> PathBuf {
+fn bus_address(folder: &Path) -> String {
+    format!("unix:path={}/bus", folder.display())
+}
+
+/// A bus where everybody may do everything; it starts what `services` in this folder names.
+fn bus_config(folder: &Folder, address: &str) -> PathBuf {
     let config = folder.path().join("bus.conf");
+    let services = folder.path().join("services");
+    std::fs::create_dir(&services).unwrap();
     let text = format!(
         "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
          \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\
-         <busconfig><listen>unix:path={}/bus</listen><policy context=\"default\">\
+         <busconfig><listen>{address}</listen><servicedir>{}</servicedir><policy context=\"default\">\
          <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
-        folder.path().display()
+        services.display()
     );
     std::fs::write(&config, text).unwrap();
     config
@@ -110,8 +133,8 @@ pub fn until_some<T>(otherwise: &str, mut attempt: impl FnMut() -> Option<T>) ->
     }
 }
 
-fn limit() -> Wait<'static> {
-    Wait::at_most(Duration::from_secs(10))
+pub fn limit() -> Wait<'static> {
+    Wait::at_most(LIMIT)
 }
 
 /// Whether a program is installed; says so if the test is left out for want of it.
@@ -123,4 +146,119 @@ pub fn has(program: &str, test: &str) -> bool {
         println!("{test}: skipped: {program} is not installed");
     }
     found
+}
+
+/// systemd refuses to be a user's manager where no systemd has booted: the folder that says so is made for it alone. Its
+/// control group is the root of a namespace, so that it makes groups nowhere else.
+const START: &str = r#"
+set -e
+top=/sys/fs/cgroup; [ -d $top/unified ] && top=$top/unified
+mkdir -p $top/$NAME
+echo $$ > $top/$NAME/cgroup.procs
+exec unshare --cgroup --mount sh -ec '
+  mount -t tmpfs tmpfs /run
+  mkdir -p /run/systemd/system
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  # A group that is not the root of all: there, systemd would move every process of this machine into a group of its own.
+  [ -e /sys/fs/cgroup/cgroup.type ]
+  program=/usr/lib/systemd/systemd; [ -x $program ] || program=/lib/systemd/systemd
+  exec env -i XDG_RUNTIME_DIR=$TOP HOME=$TOP XDG_CONFIG_HOME=$TOP/config XDG_DATA_DIRS=$TOP SYSTEMD_UNIT_PATH=$TOP/units: \
+    PATH=/usr/bin:/bin $program --user --unit=basic.target --log-target=null'
+"#;
+
+pub struct Systemd {
+    pub peer: Peer,
+    group: String,
+    pub folder: Folder,
+}
+
+impl Systemd {
+    pub fn start(test: &str) -> Option<Systemd> {
+        if !has("systemd", test) || !has("unshare", test) {
+            return None;
+        }
+        if !sdme::sys::credentials::is_root() {
+            println!("{test}: skipped: namespaces take root");
+            return None;
+        }
+        let folder = Folder::new();
+        std::fs::create_dir(folder.path().join("units")).unwrap();
+        let group = folder.path().file_name().unwrap().to_str().unwrap().to_string();
+        let peer = Peer::start(Command::new("sh").args(["-c", START]).env("TOP", folder.path()).env("NAME", &group));
+        let mut systemd = Systemd { peer, group, folder };
+        let socket = systemd.folder.path().join("systemd/private");
+        let runs = until_some("systemd does not start", || match std::os::unix::net::UnixStream::connect(&socket) {
+            Ok(_) => Some(true),
+            Err(_) => systemd.peer.has_ended().then_some(false),
+        });
+        if !runs {
+            println!("{test}: skipped: a user's systemd does not run here (no cgroup2?)");
+        }
+        runs.then_some(systemd)
+    }
+
+    /// With a bus of its own, which it joins when the bus is up.
+    pub fn start_on_bus(test: &str) -> Option<Systemd> {
+        if !has("dbus-daemon", test) {
+            return None;
+        }
+        let systemd = Systemd::start(test)?;
+        let config = bus_config(&systemd.folder, &bus_address(systemd.folder.path()));
+        let command = format!("dbus-daemon --config-file {} --address=systemd: --nofork --nopidfile", config.display());
+        systemd.unit("dbus.service", &format!("[Service]\nExecStart=/usr/bin/env {command}\n"));
+        systemd.unit("dbus.socket", "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=%t/bus\n");
+        let mut manager = systemd.manager();
+        manager.reload().unwrap();
+        let job = manager.start_unit("dbus.socket").unwrap();
+        assert_eq!(manager.wait_job(&job, limit()).unwrap(), "done");
+        Some(systemd)
+    }
+
+    pub fn manager(&self) -> Manager {
+        Manager::private(connect(&self.folder.path().join("systemd/private")), LIMIT).unwrap()
+    }
+
+    pub fn manager_on_bus(&self) -> Manager {
+        until_some("systemd does not come to the bus", || {
+            let mut connection = self.bus();
+            connection.hello(limit()).unwrap();
+            Manager::on_bus(connection, LIMIT).ok()
+        })
+    }
+
+    /// Another client of its bus.
+    pub fn bus(&self) -> Connection {
+        connect(&self.folder.path().join("bus"))
+    }
+
+    pub fn unit(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join("units").join(name), text).unwrap();
+    }
+}
+
+impl Drop for Systemd {
+    fn drop(&mut self) {
+        let group = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(|top| format!("{top}/{}", self.group));
+        let group = group.iter().map(Path::new).find(|group| group.exists());
+        if let Some(group) = group {
+            let _ = std::fs::write(group.join("cgroup.kill"), "1");
+        }
+        self.peer.kill();
+        if let Some(group) = group {
+            remove_groups(group);
+        }
+    }
+}
+
+/// From the leaves up; what was killed leaves its group a moment later.
+fn remove_groups(group: &Path) {
+    for entry in std::fs::read_dir(group).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        remove_groups(&entry.path());
+    }
+    for _ in 0..200 {
+        if std::fs::remove_dir(group).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
