@@ -49,7 +49,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         let mut host = host::connect(&cx.paths)?;
         remove::remove(&cx.paths, &mut host, name, limits, wait)
     })?;
-    datadir::sweep(&cx.paths).context("removing what killed commands left")?;
+    datadir::sweep(&cx.paths, wait).context("removing what killed commands left")?;
     Ok(code)
 }
 

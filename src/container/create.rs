@@ -9,20 +9,22 @@ use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
 use crate::store::{datadir, record, runtime};
-use crate::sys::dir::Dir;
-use crate::sys::resolve::Root;
-use crate::sys::{kernel, meta};
+use crate::sys::poll::Wait;
+use crate::sys::resolve::{Executable, Root};
+use crate::sys::{dir, kernel};
 use crate::systemd::host::Host;
 use crate::systemd::machine;
-use crate::text::mountinfo::{self, MOUNTINFO_MAX};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
-/// Where PID 1 of a machine is looked for, in the order in which nspawn tries them.
-pub const INITS: [&str; 4] =
-    ["usr/lib/systemd/systemd", "lib/systemd/systemd", "sbin/init", "nix/var/nix/profiles/system/init"];
+/// Where systemd is looked for, in the order in which nspawn tries them; NixOS has a script that starts it.
+const SYSTEMDS: [&str; 3] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/nix/var/nix/profiles/system/init"];
+/// Any init; only as a link to systemd it is of use.
+const INIT: &str = "/sbin/init";
+
+/// How long `create` cleans up after killed commands.
+const SWEEP_LIMIT: Duration = Duration::from_millis(100);
 
 /// What the user chose.
 pub struct Wish {
@@ -35,39 +37,34 @@ pub struct Wish {
 /// Makes the container and gives its name.
 pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
     datadir::ensure(paths)?;
+    // What is left over hinders nobody: the next command goes on with it.
+    let _ = datadir::sweep(paths, Wait::at_most(SWEEP_LIMIT));
     let name = choose_name(paths, host, wish.name)?;
     check_rootfs(paths, &wish.rootfs)?;
-    let Choice { layers, skipped } = choose_layers(paths, &wish.rootfs)?;
-    let state = State {
-        name: name.clone(),
-        created: kernel::now(),
-        rootfs: wish.rootfs,
-        machine_id: kernel::hex(&kernel::random::<16>()?),
-        services: wish.services,
-        layers,
-        skipped,
-    };
-    build(paths, &state).with_context(|| format!("creating {name}"))?;
+    let choice = choose_layers(paths, &wish.rootfs)?;
+    let stage = Stage::create(&datadir::containers(paths)?)?;
+    let built = build(paths, &stage, &name, wish.rootfs, wish.services, choice);
+    built.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
     Ok(name)
 }
 
-fn build(paths: &Paths, state: &State) -> Result<()> {
-    let stage = Stage::create(&datadir::containers(paths)?)?;
-    let layers = stage.dir().mkdir("layers", 0o700)?;
-    for layer in &state.layers {
-        make_layer(paths, state, &layers, layer)?;
+fn build(paths: &Paths, stage: &Stage, name: &Name, rootfs: Rootfs, services: Services, choice: Choice) -> Result<()> {
+    let Choice { layers, skipped } = overlay::trial(paths, &rootfs, choice, stage.dir())?;
+    let directory = stage.dir().mkdir(overlay::LAYERS, 0o700)?;
+    for layer in &layers {
+        overlay::create_layer(&directory, layer, &overlay::lower(paths, &rootfs, layer)?)?;
     }
-    overlay::trial(paths, state, stage.dir())?;
-    record::create(stage.dir(), STATE_FILE, state.render().as_bytes(), 0o600)?;
-    stage.commit(state.name.as_str())
+    let (created, machine_id) = (kernel::now(), machine_id()?);
+    let state = State { name: name.clone(), created, rootfs, machine_id, services, layers, skipped };
+    record::create(stage.dir(), STATE_FILE, state.render().as_bytes(), 0o600)
 }
 
-/// The root of an overlay has the attributes of its upper: they must be those of what lies beneath.
-fn make_layer(paths: &Paths, state: &State, layers: &Dir, layer: &Layer) -> Result<()> {
-    let directory = layers.mkdir(layer.directory(), 0o700)?;
-    directory.mkdir("work", 0o700)?;
-    let lower = overlay::lower(paths, state, layer)?;
-    meta::copy(&lower, directory.mkdir("upper", 0o700)?)
+/// A random UUID of version 4, which is what machine-id(5) asks for.
+fn machine_id() -> Result<String> {
+    let mut bytes: [u8; 16] = kernel::random()?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    Ok(kernel::hex(&bytes))
 }
 
 fn choose_name(paths: &Paths, host: &mut Host, wanted: Option<Name>) -> Result<Name> {
@@ -122,16 +119,25 @@ fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
         Rootfs::Named(name) => paths.filesystems().join(name.as_str()),
     };
     let root = Root::open_path(&place).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
-    if !root.stat(Path::new("etc")).is_ok_and(|stat| stat.st_mode & 0o170000 == 0o040000) {
+    if !root.is_directory(Path::new("etc")) {
         return Err(Error::failed(format!("{place:?} has no directory /etc: it is not a system that can boot")));
     }
-    if !INITS.iter().any(|init| root.stat(Path::new(init)).is_ok()) {
+    if !has_systemd(&root) {
         return Err(Error::failed(format!(
-            "{place:?} has no systemd (looked for {}): install it there first (Debian: systemd-sysv)",
-            INITS.map(|init| format!("/{init}")).join(", ")
+            "{place:?} has no systemd that could be its PID 1 (looked for {}): install it there first (Debian: the \
+             package systemd)",
+            SYSTEMDS.join(", ")
         )));
     }
     Ok(())
+}
+
+fn has_systemd(root: &Root) -> bool {
+    SYSTEMDS.iter().any(|path| matches!(root.find_executable("", Path::new(path)), Executable::Found(_)))
+        || root
+            .open_place(Path::new(INIT))
+            .and_then(|init| dir::path_of(&init))
+            .is_ok_and(|path| path.ends_with("systemd"))
 }
 
 fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {
@@ -148,9 +154,11 @@ fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {
 fn choose_layers(paths: &Paths, rootfs: &Rootfs) -> Result<Choice> {
     match rootfs {
         Rootfs::Host => {
-            let mounts = mountinfo::parse(&read_limited(&paths.mountinfo())?)?;
-            let hidden = hide::directories(paths);
-            mounts::choose(&mounts, &hidden, &|point| std::fs::symlink_metadata(point).is_ok_and(|meta| meta.is_dir()))
+            let (mounts, hidden) = (overlay::mounts(paths)?, hide::directories(paths));
+            let there = |point: &Path| paths.host_root().join(point.strip_prefix("/").unwrap_or(point));
+            // lstat(2) triggers no automount.
+            let is_directory = |point: &Path| there(point).symlink_metadata().is_ok_and(|meta| meta.is_dir());
+            mounts::choose(&mounts, &hidden, &is_directory)
         }
         Rootfs::Named(_) => {
             let root = Layer { mountpoint: "/".into(), fstype: String::new() };
@@ -159,9 +167,102 @@ fn choose_layers(paths: &Paths, rootfs: &Rootfs) -> Result<Choice> {
     }
 }
 
-fn read_limited(path: &Path) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let file = File::open(path).with_context(|| format!("{path:?}"))?;
-    file.take(MOUNTINFO_MAX as u64).read_to_end(&mut text).with_context(|| format!("{path:?}"))?;
-    Ok(text)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::open;
+    use crate::store::runtime::{Route, Runtime};
+    use crate::sys::credentials;
+    use crate::sys::tree::Scratch;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// A folder with what a system needs to boot.
+    fn system(name: &str) -> (Scratch, Paths) {
+        let scratch = Scratch::new(name);
+        let paths = Paths::under(scratch.path());
+        for directory in ["etc", "usr/lib/systemd", "proc/self"] {
+            fs::create_dir_all(scratch.path().join(directory)).unwrap();
+        }
+        let systemd = scratch.path().join("usr/lib/systemd/systemd");
+        fs::write(&systemd, "").unwrap();
+        fs::set_permissions(systemd, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(scratch.path().join("proc/self/mountinfo"), "1 0 8:1 / / rw - ext4 a rw\n").unwrap();
+        (scratch, paths)
+    }
+
+    fn wish(name: Option<&str>, rootfs: Rootfs) -> Wish {
+        Wish { name: name.map(|name| Name::parse(name).unwrap()), rootfs, services: Services::Basic }
+    }
+
+    fn made(paths: &Paths, name: Option<&str>) -> Result<Name> {
+        create(paths, &mut Host::Direct, wish(name, Rootfs::Host))
+    }
+
+    fn refusal(paths: &Paths, name: &str) -> String {
+        made(paths, Some(name)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_container_is_whole_and_has_an_identity_of_its_own() {
+        if !credentials::is_root() {
+            return eprintln!("skip: needs root");
+        }
+        let (_scratch, paths) = system("create-whole");
+        let (web, other) = (made(&paths, Some("web")).unwrap(), made(&paths, None).unwrap());
+        let (web, other) = (open::state(&paths, &web).unwrap(), open::state(&paths, &other).unwrap());
+        assert_eq!(web.layers, [Layer { mountpoint: "/".into(), fstype: "ext4".into() }]);
+        assert!(web.machine_id != other.machine_id && web.machine_id.as_bytes()[12] == b'4');
+        let mut inside: Vec<_> =
+            fs::read_dir(paths.container("web")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        inside.sort();
+        assert_eq!(inside, ["layers", "state"]);
+        assert_eq!(refusal(&paths, "web"), "web is taken: there is a container of this name; choose another name");
+    }
+
+    #[test]
+    fn what_cannot_boot_is_refused_with_the_reason_and_leaves_nothing() {
+        let (scratch, paths) = system("create-odd");
+        let systemd = scratch.path().join("usr/lib/systemd/systemd");
+        fs::set_permissions(&systemd, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(refusal(&paths, "web").contains("has no systemd"));
+        fs::create_dir_all(scratch.path().join("sbin")).unwrap();
+        fs::write(scratch.path().join("sbin/init"), "").unwrap();
+        assert!(refusal(&paths, "web").contains("has no systemd"));
+        fs::remove_dir(scratch.path().join("etc")).unwrap();
+        symlink("/etc", scratch.path().join("etc")).unwrap();
+        assert!(refusal(&paths, "web").contains("has no directory /etc"));
+        assert_eq!(datadir::containers(&paths).unwrap().entries(9).unwrap(), []);
+    }
+
+    #[test]
+    fn a_missing_root_filesystem_is_answered_with_those_there_are() {
+        let (_scratch, paths) = system("create-named");
+        let named = Rootfs::Named(Name::parse("fedora").unwrap());
+        let refusal = || create(&paths, &mut Host::Direct, wish(Some("web"), named.clone())).unwrap_err().to_string();
+        assert!(refusal().ends_with("there is none"), "{}", refusal());
+        fs::create_dir_all(paths.filesystems().join("debian")).unwrap();
+        assert!(refusal().ends_with("there are: debian"), "{}", refusal());
+    }
+
+    #[test]
+    fn a_name_that_lives_in_another_datadir_is_refused() {
+        let (scratch, paths) = system("create-elsewhere");
+        let (web, elsewhere) = (Name::parse("web").unwrap(), scratch.path().join("elsewhere"));
+        let known = Runtime { datadir: elsewhere.clone(), route: Route::Unit, process: None, supervisor: None };
+        runtime::write(&paths, &web, &known).unwrap();
+        fs::create_dir_all(elsewhere.join("containers/web")).unwrap();
+        assert!(refusal(&paths, "web").contains("in the datadir"), "{}", refusal(&paths, "web"));
+    }
+
+    #[test]
+    fn a_stage_that_fails_in_its_middle_leaves_nothing() {
+        let (scratch, paths) = system("create-middle");
+        datadir::ensure(&paths).unwrap();
+        // Looked at, it is a system; opened as the one in the datadir, it is a symlink.
+        symlink(scratch.path(), paths.filesystems().join("link")).unwrap();
+        let named = Rootfs::Named(Name::parse("link").unwrap());
+        assert!(create(&paths, &mut Host::Direct, wish(None, named)).is_err());
+        assert_eq!(datadir::containers(&paths).unwrap().entries(9).unwrap(), []);
+    }
 }

@@ -1,13 +1,15 @@
 //! The overlays of a container: its directories, a trial before it is made, the whole tree before it boots.
 
 use crate::container::hide;
-use crate::container::state::{Layer, Rootfs, State};
+use crate::container::mounts::Choice;
+use crate::container::state::{Layer, Rootfs, Skipped, State};
 use crate::error::{Context, Errno, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::datadir;
 use crate::sys::dir::Dir;
 use crate::sys::meta;
-use crate::sys::mount;
+use crate::sys::mount::{self, Changes};
+use crate::sys::tree;
 use crate::text::mountinfo::{self, Mount};
 use std::ffi::OsStr;
 use std::io::Read;
@@ -31,13 +33,14 @@ struct Opened {
 impl Opened {
     fn mount(&self, source: &str) -> Result<OwnedFd> {
         let (lower, upper, work) = (self.lower.as_fd(), self.upper.as_fd(), self.work.as_fd());
-        mount::overlay(&mount::Overlay { lower, upper, work }, source).map_err(|error| refused(error, self))
+        mount::overlay(&mount::Overlay { lower, upper, work }, source, Changes::Kept)
+            .map_err(|error| refused(error, &self.mountpoint, &self.fstype))
     }
 }
 
 /// The directory that lies beneath a layer: what is mounted there on the host, or the container's root filesystem.
-pub fn lower(paths: &Paths, state: &State, layer: &Layer) -> Result<Dir> {
-    let place = match &state.rootfs {
+pub fn lower(paths: &Paths, rootfs: &Rootfs, layer: &Layer) -> Result<Dir> {
+    let place = match rootfs {
         Rootfs::Host => mount::place_beneath(mount::place(paths.host_root())?, &layer.mountpoint)?,
         Rootfs::Named(name) => mount::place_beneath(mount::place(&paths.filesystems())?, Path::new(name.as_str()))?,
     };
@@ -58,47 +61,72 @@ fn open_layer(layers: &Dir, layer: &Layer, lower: Dir) -> Result<Opened> {
     Ok(Opened { mountpoint: layer.mountpoint.clone(), fstype: layer.fstype.clone(), lower, upper, work, directory })
 }
 
-/// Tries whether the layers of a container that is being made in `stage` can be mounted: each is, nowhere, and let go.
+/// Tries in `stage` whether each layer can be mounted: it is, nowhere, and let go. A layer that is refused and that no
+/// system needs to boot is then one of the mounts that are not followed.
 ///
 /// Errors: what the datadir's filesystem lacks, or which layer is refused.
-pub fn trial(paths: &Paths, state: &State, stage: &Dir) -> Result<()> {
-    check_upper(stage)?;
-    for layer in open_layers(state, paths, stage)? {
-        layer.mount("sdme")?;
+pub fn trial(paths: &Paths, rootfs: &Rootfs, choice: Choice, stage: &Dir) -> Result<Choice> {
+    const TRIAL: &str = "trial";
+    let dir = stage.mkdir(TRIAL, 0o700)?;
+    check_upper(&dir)?;
+    let mut fit = Choice { layers: Vec::new(), skipped: choice.skipped };
+    for layer in choice.layers {
+        match try_layer(&dir, &lower(paths, rootfs, &layer)?) {
+            Ok(()) => fit.layers.push(layer),
+            Err(error) if is_needed(&layer.mountpoint) => return Err(refused(error, &layer.mountpoint, &layer.fstype)),
+            Err(error) => {
+                let why = format!("overlayfs refuses it: {error}");
+                fit.skipped.push(Skipped { mountpoint: layer.mountpoint, fstype: layer.fstype, why });
+            }
+        }
     }
-    Ok(())
+    tree::remove(stage, OsStr::new(TRIAL))?;
+    Ok(fit)
+}
+
+/// Without these a system does not boot.
+fn is_needed(mountpoint: &Path) -> bool {
+    const NEEDED: [&str; 7] = ["/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr", "/var"];
+    mountpoint == Path::new("/") || NEEDED.iter().any(|needed| mountpoint.starts_with(needed))
+}
+
+/// With an upper and work of its own: what a trial leaves there must not meet what a container keeps.
+fn try_layer(dir: &Dir, lower: &Dir) -> Result<()> {
+    for name in [UPPER, WORK] {
+        tree::remove(dir, OsStr::new(name))?;
+    }
+    let (upper, work) = (dir.mkdir(UPPER, 0o700)?, dir.mkdir(WORK, 0o700)?);
+    let overlay = mount::Overlay { lower: lower.as_fd(), upper: upper.as_fd(), work: work.as_fd() };
+    mount::overlay(&overlay, "sdme", Changes::Discarded).map(drop)
 }
 
 /// Says what a filesystem lacks to hold the changes of an overlay. Overlayfs itself would go on, and show in the
 /// container what it could not hide.
 fn check_upper(dir: &Dir) -> Result<()> {
-    const PROBE: &str = "probe";
     let lacks = |what: &str| Error::failed(format!("{what}: use another filesystem for the datadir (--datadir)"));
-    let probe = dir.mkdir(PROBE, 0o700)?;
-    meta::set_xattr(&probe, OsStr::new("trusted.overlay.opaque"), b"y").map_err(|error| match error.errno() {
+    meta::set_xattr(dir, OsStr::new("trusted.overlay.opaque"), b"y").map_err(|error| match error.errno() {
         Some(Errno::OPNOTSUPP) => lacks("the datadir's filesystem has no trusted extended attributes"),
         Some(Errno::PERM) => Error::failed("trusted extended attributes are forbidden here: CAP_SYS_ADMIN is needed"),
         _ => error,
     })?;
-    probe.whiteout("whiteout").map_err(|error| match error.errno() {
+    dir.whiteout("whiteout").map_err(|error| match error.errno() {
         Some(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
             lacks("the datadir's filesystem holds no whiteouts (devices 0/0)")
         }
         _ => error,
     })?;
-    if probe.entries(1)?.iter().any(|entry| entry.kind.is_none()) {
+    if dir.entries(1)?.iter().any(|entry| entry.kind.is_none()) {
         return Err(lacks(
             "the datadir's filesystem does not tell the types of its names (d_type; XFS made with ftype=0)",
         ));
     }
-    if meta::is_casefolded(&probe)? {
+    if meta::is_casefolded(dir)? {
         return Err(lacks("the datadir ignores the case of names (casefold)"));
     }
-    crate::sys::tree::remove(dir, OsStr::new(PROBE))
+    Ok(())
 }
 
-fn refused(error: Error, layer: &Opened) -> Error {
-    let (mountpoint, fstype) = (&layer.mountpoint, &layer.fstype);
+fn refused(error: Error, mountpoint: &Path, fstype: &str) -> Error {
     let why = match error.errno() {
         Some(Errno::NODEV) => "this kernel has no overlay filesystem (CONFIG_OVERLAY_FS, module overlay)".to_string(),
         Some(Errno::NOSYS) => "this kernel has no fsopen(2): Linux 5.2 or newer is needed".to_string(),
@@ -179,7 +207,7 @@ fn missing(what: String) -> Error {
 
 fn open_layers(state: &State, paths: &Paths, container: &Dir) -> Result<Vec<Opened>> {
     let layers = container.subdir(LAYERS).with_context(|| format!("{}: its layers", state.name))?;
-    let open = |layer: &Layer| open_layer(&layers, layer, lower(paths, state, layer)?);
+    let open = |layer: &Layer| open_layer(&layers, layer, lower(paths, &state.rootfs, layer)?);
     state.layers.iter().map(open).collect()
 }
 
@@ -208,7 +236,7 @@ fn place(layer: &Opened, state: &State, paths: &Paths) -> Result<hide::Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::{Services, Skipped};
+    use crate::container::state::Services;
     use crate::store::name::Name;
     use crate::sys::tree::Scratch;
     use crate::sys::{credentials, mountns};
@@ -265,9 +293,10 @@ mod tests {
             let container = datadir::containers(&self.paths)?.mkdir(self.state.name.as_str(), 0o700)?;
             let layers = container.mkdir(LAYERS, 0o700)?;
             for layer in &self.state.layers {
-                create_layer(&layers, layer, &lower(&self.paths, &self.state, layer)?)?;
+                create_layer(&layers, layer, &lower(&self.paths, &self.state.rootfs, layer)?)?;
             }
-            trial(&self.paths, &self.state, &container)
+            let choice = Choice { layers: self.state.layers.clone(), skipped: Vec::new() };
+            trial(&self.paths, &self.state.rootfs, choice, &container).map(drop)
         }
 
         fn mount(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Removing a container with all that was written in it, however broken it is.
 
+use crate::container::overlay;
 use crate::container::stop::{self, Limits};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
@@ -7,11 +8,8 @@ use crate::store::name::Name;
 use crate::store::{datadir, lock, runtime, stage};
 use crate::sys::poll::Wait;
 use crate::systemd::host::Host;
-use crate::text::mountinfo::{self, MOUNTINFO_MAX, Mount};
+use crate::text::mountinfo;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long `rm` waits for another command to let go of the container.
@@ -24,13 +22,14 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     if !datadir::exists(paths, name)? {
         return Err(Error::new(Kind::NotFound, format!("there is no container {name} in {:?}", paths.containers())));
     }
+    // Held from before the stop until nothing is left: nobody starts it in between.
+    let lock = lock::take(paths, name, "rm", wait.no_longer_than(LOCK_LIMIT))?;
     refuse_mounts(paths, name)?;
     if !runs_elsewhere(paths, name)? {
-        stop::stop(paths, host, name, limits, wait)?;
+        stop::stop_held(paths, host, &lock, limits, wait)?;
     }
-    let lock = lock::take(paths, name, "rm", wait.no_longer_than(LOCK_LIMIT))?;
     let containers = datadir::containers(paths)?;
-    stage::discard(&containers, OsStr::new(name.as_str())).with_context(|| format!("removing {name}"))?;
+    stage::discard(&containers, OsStr::new(name.as_str()), wait).with_context(|| format!("removing {name}"))?;
     forget(paths, host, name)?;
     lock.remove()
 }
@@ -68,8 +67,8 @@ fn remove_mountpoint(paths: &Paths, name: &Name) -> Result<()> {
 /// A mount below the container is somebody's, and what is behind it must not be removed.
 fn refuse_mounts(paths: &Paths, name: &Name) -> Result<()> {
     let directory = std::fs::canonicalize(paths.containers()).context("the datadir")?.join(name.as_str());
-    let mounts = mountinfo::parse(&read_mountinfo(&paths.mountinfo())?)?;
-    match mounts.iter().find(|mount| is_within(mount, &directory)) {
+    let mounts = overlay::mounts(paths)?;
+    match mountinfo::below(&mounts, &directory).next() {
         Some(mount) => {
             let point = &mount.mountpoint;
             Err(Error::new(
@@ -79,15 +78,4 @@ fn refuse_mounts(paths: &Paths, name: &Name) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-fn is_within(mount: &Mount, directory: &Path) -> bool {
-    mount.mountpoint.starts_with(directory)
-}
-
-fn read_mountinfo(path: &Path) -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    let file = File::open(path).with_context(|| format!("{path:?}"))?;
-    file.take(MOUNTINFO_MAX as u64).read_to_end(&mut text).with_context(|| format!("{path:?}"))?;
-    Ok(text)
 }

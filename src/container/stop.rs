@@ -4,7 +4,7 @@
 use crate::container::{direct, leader};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
-use crate::store::lock;
+use crate::store::lock::{self, Lock};
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route};
 use crate::sys::poll::{For, Wait, poll_one};
@@ -52,7 +52,13 @@ impl Limits {
 
 /// Stops the container; one that does not run is stopped already.
 pub fn stop(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait: Wait<'_>) -> Result<()> {
-    let _lock = lock::take(paths, name, "stop", wait.no_longer_than(LOCK_LIMIT))?;
+    let lock = lock::take(paths, name, "stop", wait.no_longer_than(LOCK_LIMIT))?;
+    stop_held(paths, host, &lock, limits, wait)
+}
+
+/// The same for whoever has the container's lock already, and goes on with it.
+pub fn stop_held(paths: &Paths, host: &mut Host, lock: &Lock, limits: Limits, wait: Wait<'_>) -> Result<()> {
+    let name = lock.name();
     match host {
         Host::Systemd(manager) => stop_unit(manager, name, limits, wait)?,
         Host::Direct => {}

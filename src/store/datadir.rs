@@ -6,6 +6,7 @@ use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
 use crate::sys::credentials;
 use crate::sys::dir::Dir;
+use crate::sys::poll::Wait;
 use std::path::{Component, Path};
 
 /// The directories of a datadir, as [`Paths`] names them.
@@ -138,8 +139,11 @@ pub fn exists(paths: &Paths, name: &Name) -> Result<bool> {
 }
 
 /// Removes what killed commands left beside the containers.
-pub fn sweep(paths: &Paths) -> Result<()> {
-    stage::sweep(&containers(paths)?)
+pub fn sweep(paths: &Paths, wait: Wait<'_>) -> Result<()> {
+    match containers(paths) {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => stage::sweep(&other?, wait),
+    }
 }
 
 #[cfg(test)]

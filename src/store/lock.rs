@@ -50,6 +50,10 @@ pub fn take(paths: &Paths, name: &Name, verb: &str, wait: Wait<'_>) -> Result<Lo
 }
 
 impl Lock {
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
     /// The container is gone: takes the file away too, then lets go.
     pub fn remove(self) -> Result<()> {
         self.locks.unlink(self.name.as_str())

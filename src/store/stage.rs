@@ -4,6 +4,7 @@
 use crate::error::{Context, Error, Kind, Result};
 use crate::store::record::TEMPORARY_PREFIX;
 use crate::sys::dir::Dir;
+use crate::sys::poll::Wait;
 use crate::sys::{kernel, lock, tree};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -43,9 +44,11 @@ impl Stage {
         &self.dir
     }
 
-    /// Gives it its name; `Exists` when that is taken. What is in its files must be on disk already.
+    /// Gives it its name; `Exists` when that is taken.
+    ///
+    /// What its files hold must be on disk already. Names in it need no sync of their own: every filesystem that can
+    /// hold an upper makes the changes of names durable in their order, and the last one, the rename, is synced.
     pub fn commit(mut self, name: &str) -> Result<()> {
-        self.dir.sync()?;
         self.parent.rename_noreplace(&self.name, &self.parent, name)?;
         self.committed = true;
         self.parent.sync()
@@ -63,8 +66,9 @@ impl Drop for Stage {
 
 /// Removes `name` in `parent`, whatever it is: at once gone under its name, and whole or not there after a crash.
 ///
-/// False when there was no such name. An error leaves the rest under a hidden name that [`sweep`] removes.
-pub fn discard(parent: &Dir, name: &OsStr) -> Result<bool> {
+/// False when there was no such name. An error, also that of an interrupt, leaves the rest under a hidden name that
+/// [`sweep`] removes.
+pub fn discard(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<bool> {
     for _ in 0..ATTEMPTS {
         let trash = hidden(TRASH_PREFIX)?;
         match parent.rename_noreplace(name, parent, &trash) {
@@ -77,7 +81,7 @@ pub fn discard(parent: &Dir, name: &OsStr) -> Result<bool> {
         if let Some(dir) = &held {
             lock::try_exclusive(dir)?;
         }
-        tree::remove(parent, &trash)?;
+        tree::remove_within(parent, &trash, wait)?;
         return Ok(true);
     }
     Err(Error::failed("no free name to move it to"))
@@ -85,24 +89,24 @@ pub fn discard(parent: &Dir, name: &OsStr) -> Result<bool> {
 
 /// Removes what killed processes left in `parent`: stages and trash that nobody holds.
 ///
-/// Goes on after a failure and returns the first one.
-pub fn sweep(parent: &Dir) -> Result<()> {
+/// Goes on after a failure and returns the first one; what is not done at the deadline is left to the next sweep.
+pub fn sweep(parent: &Dir, wait: Wait<'_>) -> Result<()> {
     let mut first = Ok(());
     for entry in parent.entries(ENTRIES_MAX)? {
         if is_left_over(&entry.name) {
-            first = first.and(take_away(parent, &entry.name));
+            first = first.and(take_away(parent, &entry.name, wait));
         }
     }
     first
 }
 
-fn take_away(parent: &Dir, name: &OsStr) -> Result<()> {
+fn take_away(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<()> {
     let held = match parent.subdir(name) {
         Ok(dir) => lock::try_exclusive(&dir)?.then_some(dir).is_none(),
         // A file, or gone already.
         Err(_) => false,
     };
-    if held { Ok(()) } else { tree::remove(parent, name).with_context(|| format!("left over: {name:?}")) }
+    if held { Ok(()) } else { tree::remove_within(parent, name, wait).with_context(|| format!("left over: {name:?}")) }
 }
 
 /// Names that are never a thing of the store.
@@ -159,7 +163,7 @@ mod tests {
         scratch.dir().create_file(".other", 0o600).unwrap();
         scratch.dir().mkdir("web", 0o700).unwrap();
         let alive = Stage::create(scratch.dir()).unwrap();
-        sweep(scratch.dir()).unwrap();
+        sweep(scratch.dir(), Wait::for_ever()).unwrap();
         alive.commit("alive").unwrap();
         let mut left = names(scratch.dir());
         left.sort();
@@ -173,9 +177,9 @@ mod tests {
         scratch.dir().create_file("file", 0o600).unwrap();
         scratch.dir().symlink(OsStr::new("/"), "link").unwrap();
         for name in ["dir", "file", "link"] {
-            assert!(discard(scratch.dir(), OsStr::new(name)).unwrap());
+            assert!(discard(scratch.dir(), OsStr::new(name), Wait::for_ever()).unwrap());
         }
-        assert!(!discard(scratch.dir(), OsStr::new("dir")).unwrap());
+        assert!(!discard(scratch.dir(), OsStr::new("dir"), Wait::for_ever()).unwrap());
         assert_eq!(names(scratch.dir()), [""; 0]);
     }
 }

@@ -87,14 +87,6 @@ impl Dir {
         self.open_at(OsStr::new(".."))
     }
 
-    /// Its path as the kernel knows it now, without symlinks.
-    pub fn path(&self) -> Result<PathBuf> {
-        let link = proc_path(self.as_fd());
-        let path = rustix::fs::readlink(&*link, Vec::new())
-            .map_err(|errno| Error::os(errno, format!("readlink({link:?})")))?;
-        Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
-    }
-
     /// Opens a subdirectory if there is one; what is not a directory is an error.
     pub fn lookup_dir(&self, name: impl AsRef<OsStr>) -> Result<Option<Dir>> {
         match self.subdir(name) {
@@ -303,6 +295,14 @@ impl From<Dir> for OwnedFd {
 pub fn proc_path(fd: BorrowedFd<'_>) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// The path of an open file as the kernel knows it now, without symlinks.
+pub fn path_of(fd: impl AsFd) -> Result<PathBuf> {
+    let link = proc_path(fd.as_fd());
+    let path =
+        rustix::fs::readlink(&*link, Vec::new()).map_err(|errno| Error::os(errno, format!("readlink({link:?})")))?;
+    Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
 }
 
 /// A name with a slash, or `..`, would leave the directory.

@@ -12,6 +12,15 @@ use std::path::Path;
 /// Messages of one filesystem context that are shown.
 const MESSAGES_MAX: usize = 8;
 
+/// Whether an overlay's changes must be on disk when it is unmounted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    Kept,
+    /// Unmounting does not sync the whole filesystem on which the upper is (which may take seconds); a workdir that
+    /// was used so is of no other use. Kernels before 5.10 sync all the same.
+    Discarded,
+}
+
 /// What an overlay is made of. The directories are opened ones: nothing is escaped, and nobody can exchange them.
 #[derive(Clone, Copy)]
 pub struct Overlay<'a> {
@@ -27,7 +36,16 @@ const OVERLAY_OPTIONS: [(&str, &str); 3] = [("index", "off"), ("metacopy", "off"
 /// Mounts an overlay that is attached nowhere yet.
 ///
 /// Errors: the system call's, with what the kernel says about it.
-pub fn overlay(overlay: &Overlay<'_>, source: &str) -> Result<OwnedFd> {
+pub fn overlay(overlay: &Overlay<'_>, source: &str, changes: Changes) -> Result<OwnedFd> {
+    match try_overlay(overlay, source, changes) {
+        Err(error) if error.errno() == Some(Errno::INVAL) && changes == Changes::Discarded => {
+            try_overlay(overlay, source, Changes::Kept)
+        }
+        other => other,
+    }
+}
+
+fn try_overlay(overlay: &Overlay<'_>, source: &str, changes: Changes) -> Result<OwnedFd> {
     let context = fsopen("overlay")?;
     set(&context, "source", source)?;
     set(&context, "lowerdir", &proc_path(overlay.lower))?;
@@ -38,6 +56,10 @@ pub fn overlay(overlay: &Overlay<'_>, source: &str) -> Result<OwnedFd> {
             Err(error) if error.errno() == Some(Errno::INVAL) => {}
             other => other?,
         }
+    }
+    if changes == Changes::Discarded {
+        rustix::mount::fsconfig_set_flag(&context, "volatile")
+            .map_err(|errno| Error::os(errno, "fsconfig(\"volatile\")"))?;
     }
     create(&context)
 }

@@ -53,6 +53,11 @@ impl Root {
         self.openat2(path, flags, ResolveFlags::NO_SYMLINKS)
     }
 
+    /// Opens `path`, whatever it is, as a place (O_PATH): nothing is read and nobody waited for.
+    pub fn open_place(&self, path: &Path) -> Result<OwnedFd> {
+        self.open(path, OFlags::PATH)
+    }
+
     /// What `path` is, symlinks followed.
     pub fn stat(&self, path: &Path) -> Result<Stat> {
         stat_of(self.open(path, OFlags::PATH)?.as_fd(), path)

@@ -1,17 +1,21 @@
 //! Removing a whole tree by descriptors: no symlink is followed, no mount is crossed, no depth overflows a stack.
 
-use crate::error::{Context, Error, Result};
+use crate::error::{self, Context, Error, Result};
 use crate::sys::dir::{Dir, Entry};
 use crate::sys::meta::{self, Kind, Meta};
+use crate::sys::poll::{self, Wait};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Directories on the way down that stay open, far below the usual limit of 1024 descriptors. Those above are opened
 /// again by `..` on the way back and checked to be the ones that were left.
 const OPEN_MAX: usize = 128;
 /// How often a directory that was read to its end and is not empty yet is read again.
 const ROUNDS_MAX: u8 = 8;
+/// Names removed before an interrupt is looked for again: a few milliseconds.
+const STEPS_UNHEARD: u64 = 1000;
 /// Names shown of a long path.
 const SHOWN_MAX: usize = 12;
 
@@ -20,6 +24,11 @@ const SHOWN_MAX: usize = 12;
 /// Immutable and append-only flags inside are taken away. Errors: a mount below it (named; what was removed before it
 /// stays removed), or the system call that failed.
 pub fn remove(parent: &Dir, name: &OsStr) -> Result<()> {
+    remove_within(parent, name, Wait::for_ever())
+}
+
+/// The same until a deadline or an interrupt; what has not been removed then stays.
+pub fn remove_within(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<()> {
     let Some(meta) = parent.lookup(name)? else { return Ok(()) };
     if !meta.is_dir() {
         return unlink(parent, name, meta.kind);
@@ -27,10 +36,21 @@ pub fn remove(parent: &Dir, name: &OsStr) -> Result<()> {
     let mount = parent.meta()?.mount;
     let mut walk = Walk { parent, mount, levels: Vec::new() };
     walk.enter(name.to_os_string())?;
-    while !walk.levels.is_empty() {
+    for step in 1u64.. {
+        if walk.levels.is_empty() {
+            break;
+        }
         walk.step().with_context(|| format!("removing {:?}", walk.path()))?;
+        if step % STEPS_UNHEARD == 0 {
+            check(wait)?;
+        }
     }
     Ok(())
+}
+
+fn check(wait: Wait<'_>) -> Result<()> {
+    poll::pause(Duration::ZERO, wait)?;
+    if wait.is_over() { Err(Error::new(error::Kind::TimedOut, "it takes too long")) } else { Ok(()) }
 }
 
 struct Walk<'a> {
@@ -277,6 +297,19 @@ mod tests {
         flag(&top, rustix::fs::IFlags::IMMUTABLE).unwrap();
         remove(scratch.dir(), OsStr::new("top")).unwrap();
         assert_eq!(scratch.dir().entries(10).unwrap(), []);
+    }
+
+    #[test]
+    fn a_removal_ends_at_its_deadline_and_goes_on_with_the_next() {
+        let scratch = Scratch::in_memory("tree-deadline");
+        let top = scratch.dir().mkdir("top", 0o700).unwrap();
+        for number in 0..3000 {
+            top.create_file(format!("f{number}"), 0o600).unwrap();
+        }
+        let over = Wait::at_most(std::time::Duration::ZERO);
+        assert!(remove_within(scratch.dir(), OsStr::new("top"), over).is_err());
+        assert!(scratch.dir().lookup("top").unwrap().is_some());
+        remove(scratch.dir(), OsStr::new("top")).unwrap();
     }
 
     #[test]

@@ -291,7 +291,7 @@ pub const TABLE: &[Rule] = &[
         Host,
         Empty,
         "crash dumps",
-        &["/var/crash", "/var/lib/apport", "/var/spool/abrt", "/var/lib/kdump", "/var/lib/whoopsie", "/lost+found"],
+        &["/var/crash", "/var/lib/apport", "/var/lib/kdump", "/var/lib/whoopsie", "/lost+found"],
     ),
     rule(Host, Keep(SSH_CONFIG), "SSH host keys", &["/etc/ssh"]),
     rule(Host, Whiteout, "SSH host keys", &["/etc/dropbear/dropbear_*", "/etc/tinyssh/sshkeydir"]),
