@@ -27,7 +27,8 @@ status=0 stdout='' stderr=''
 note() { printf '%s\n' "$*"; }
 
 fail() {
-  printf 'failed: %s (%s line %s)\n' "$*" "$scenario" "${BASH_LINENO[${#BASH_LINENO[@]} - 2]}"
+  # The outermost frame is the scenario's own line.
+  printf 'failed: %s (%s line %s)\n' "$*" "$scenario" "${BASH_LINENO[${#BASH_LINENO[@]} - 3]}"
   exit 1
 }
 

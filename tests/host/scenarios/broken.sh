@@ -21,8 +21,9 @@ mkdir /var/lib/sdme/containers/stray
 within 5000 sdme ps
 note "$stdout"
 contains "$stdout" '^good +stopped'
+listed=$stdout
 for name in empty cut garbage twice huge future gone linked pipe; do
-  contains "$stdout$stderr" "$name"
+  contains "$listed" "^$name +broken"
   refuse "start $name" timeout 20 sdme start "$name"
 done
 check "the good one starts" sdme start good

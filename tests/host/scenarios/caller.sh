@@ -15,7 +15,8 @@ check "closed descriptors" sh -c '/usr/bin/sdme ps <&- >&- 2>&-; test $? -lt 126
 check "a closed stdin" sh -c '/usr/bin/sdme exec strict true <&-'
 check "a closed pipe is no failure" bash -c 'set -o pipefail; sdme ps | true'
 check "json" sdme ps --json
-check "it is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$work/stdout"
+cp "$work/stdout" "$work/ps.json"
+check "it is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$work/ps.json"
 check "help for a user without rights" setpriv --reuid 1000 --regid 1000 --clear-groups sdme --help
 refuse "and nothing else" setpriv --reuid 1000 --regid 1000 --clear-groups sdme ps
 contains "$stderr" root

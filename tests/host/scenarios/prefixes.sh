@@ -13,6 +13,7 @@ check "it still runs" sdme exec database true
 terminal -- sdme stop data <<'STEPS'
 expect database
 send n\n
+exit 1
 STEPS
 check "it was asked and said no" sdme exec database true
 check "made-up names" sh -c 'sdme create -r trixie && sdme create -r trixie'
