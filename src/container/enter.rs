@@ -113,6 +113,15 @@ impl Entered {
         }
     }
 
+    /// Why the kernel would not execute the program of the plan; None when it would. It is not run.
+    pub fn rehearse(&mut self, plan: &Plan, wait: Wait<'_>) -> Result<Option<String>> {
+        match self.ask(&Request::Rehearse, &[memfd::holding(&plan.render())?], 0, wait)?.0 {
+            Answer::Done => Ok(None),
+            Answer::Unexecuted(why) => Ok(Some(why)),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Turns the process into the program of the plan, with these standard input, output and error.
     ///
     /// Errors: what went wrong before the program could be tried.

@@ -11,10 +11,10 @@ use crate::sys::cgroup::Group;
 use crate::sys::channel::Channel;
 use crate::sys::confine::{self, Confinement};
 use crate::sys::ns::{self, Side};
+use crate::sys::payload::{self, Rehearsal};
 use crate::sys::poll::Wait;
 use crate::sys::resolve::{Executable, Root};
-use crate::sys::spawn::Program;
-use crate::sys::{memfd, payload, pty};
+use crate::sys::{memfd, pty};
 use crate::text::passwd::{self, User};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -47,14 +47,11 @@ fn enter(channel: &Channel) -> Result<Side> {
         return Err(Error::invalid("the first request does not say which container to enter"));
     };
     let bounds = Confinement::of(leader)?;
-    let group = group_of(leader)?;
-    // What was read by number is the leader's: it had the number before, and has it still.
+    confine::forget_caller()?;
+    join_group(leader).context("joining the container's control group")?;
+    // What was done by number was done by the leader's: it had the number before, and has it still.
     if !ns::is_alive(pidfd.as_fd()) {
         return Err(Error::new(Kind::NotFound, "the container has stopped"));
-    }
-    confine::forget_caller()?;
-    if let Some(group) = group {
-        payload::join_group(group.procs()?).context("joining the container's control group")?;
     }
     ns::enter(pidfd.as_fd(), leader)?;
     ns::change_root(root.as_fd())?;
@@ -63,18 +60,34 @@ fn enter(channel: &Channel) -> Result<Side> {
     ns::clone_sibling()
 }
 
-/// The control group of the container's PID 1: one that takes processes, as PID 1 itself is in it. None where the
-/// kernel has no version 2 hierarchy.
-fn group_of(leader: u32) -> Result<Option<Group>> {
-    let file = format!("/proc/{leader}/cgroup");
-    let text = std::fs::read_to_string(&file).context(&file)?;
-    let Some(path) = text.lines().find_map(|line| line.strip_prefix("0::")) else { return Ok(None) };
-    let mut group = Group::root()?;
-    for name in path.split('/').filter(|name| !name.is_empty()) {
-        let below = if name == ".." { None } else { group.lookup(name)? };
-        group = below.ok_or_else(|| Error::failed(format!("control group {path:?} cannot be reached from here")))?;
+/// Joins the control group of the container's PID 1: one that takes processes, as PID 1 itself is in it. A kernel
+/// without a version 2 hierarchy has none to join.
+fn join_group(leader: u32) -> Result<()> {
+    let Some(path) = group_of(&leader.to_string())? else { return Ok(()) };
+    let mounted = Group::mounted().map(|root| below(root, &path).and_then(join));
+    if matches!(mounted, Some(Ok(()))) && group_of("self")?.as_ref() == Some(&path) {
+        return Ok(());
     }
-    Ok(Some(group))
+    below(Group::root()?, &path).and_then(join)
+}
+
+fn join(group: Group) -> Result<()> {
+    payload::join_group(group.procs()?)
+}
+
+fn below(root: Group, path: &str) -> Result<Group> {
+    let unreachable = || Error::failed(format!("control group {path:?} cannot be reached from here"));
+    path.split('/').filter(|name| !name.is_empty()).try_fold(root, |group, name| match name {
+        ".." => Err(unreachable()),
+        name => group.lookup(name)?.ok_or_else(unreachable),
+    })
+}
+
+/// Where a process is in the version 2 hierarchy, as this one sees it.
+fn group_of(process: &str) -> Result<Option<String>> {
+    let file = format!("/proc/{process}/cgroup");
+    let text = std::fs::read_to_string(&file).context(&file)?;
+    Ok(text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_string))
 }
 
 fn serve(channel: &Channel) -> Result<()> {
@@ -104,6 +117,7 @@ fn answer(request: Request, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd
             Executable::Refused(path) => Answer::Refused(path),
             Executable::Missing => Answer::No,
         }),
+        Request::Rehearse => plain(rehearse(fds)?),
         Request::Run => plain(Answer::Unexecuted(run(fds)?.to_string())),
     }
 }
@@ -142,19 +156,31 @@ fn run(fds: Vec<OwnedFd>) -> Result<Error> {
         pty::control(input.as_fd())?;
     }
     payload::set_stdio([input, output, error])?;
-    payload::become_user(plan.uid, plan.gid, &plan.groups)?;
-    payload::end_with_parent(false)?;
-    payload::change_directory(&plan.directory)?;
-    Ok(program(&plan).exec())
+    become_payload(&plan)?;
+    Ok(execute(&plan))
 }
 
-fn program(plan: &Plan) -> Program {
-    let mut words = plan.arguments.iter();
-    let zero = words.next().map(|word| word.to_string_lossy()).unwrap_or_default();
-    let program = Program::new(&plan.program, words).argument_zero(&zero);
-    plan.environment.iter().fold(program, |program, variable| {
-        let variable = variable.to_string_lossy();
-        let (key, value) = variable.split_once('=').unwrap_or((&variable, ""));
-        program.environment(key, value)
+fn rehearse(fds: Vec<OwnedFd>) -> Result<Answer> {
+    let Ok([plan]) = <[OwnedFd; 1]>::try_from(fds) else {
+        return Err(Error::invalid("a plan is needed to rehearse a program"));
+    };
+    let plan = Plan::parse(&memfd::read(plan)?)?;
+    let steps = || match become_payload(&plan) {
+        Ok(()) => execute(&plan),
+        Err(error) => error,
+    };
+    Ok(match payload::rehearse(steps)? {
+        Rehearsal::Executed => Answer::Done,
+        Rehearsal::Refused(why) => Answer::Unexecuted(why),
     })
+}
+
+fn become_payload(plan: &Plan) -> Result<()> {
+    payload::become_user(plan.uid, plan.gid, &plan.groups)?;
+    payload::end_with_parent(false)?;
+    payload::change_directory(&plan.directory)
+}
+
+fn execute(plan: &Plan) -> Error {
+    payload::execute(&plan.program, &plan.arguments, &plan.environment)
 }

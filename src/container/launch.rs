@@ -55,16 +55,17 @@ pub fn run(guest: &mut Guest, command: &Command<'_>, verb: &mut Verb<'_>, make: 
         }
     };
     let wires = lay(guest, command, verb.caller, look)?;
-    let (end, why) = match manager {
+    let plan = prepared.plan(command.terminal);
+    let end = match manager {
         Some(manager) => {
-            let mut unit = make(&prepared, &wires)?;
-            let mut session = Session { guest, manager, unit: unit.name().to_string(), wires, signals: &signals };
-            unit = hand_over(unit, &mut session.wires)?;
-            (session.run(unit)?, None)
+            let unit = make(&prepared, &wires)?;
+            let mut session = Session { guest, manager, unit: unit.name().to_string(), plan, wires, signals: &signals };
+            let unit = hand_over(unit, &mut session.wires);
+            session.run(unit)?
         }
-        None => rescue::run(guest.take_inside(look)?, &prepared.plan(command.terminal), wires, &signals)?,
+        None => rescue::run(guest.take_inside(look)?, &plan, wires, &signals)?,
     };
-    Ok(status(end, why.as_deref(), &prepared, verb))
+    Ok(status(end, &prepared, verb))
 }
 
 /// The container's manager; None, after saying so, when it does not answer.
@@ -118,12 +119,11 @@ pub fn unit(prefix: &str, prepared: &Prepared, wires: &Wires) -> Result<Transien
     })
 }
 
-fn hand_over(unit: Transient, wires: &mut Wires) -> Result<Transient> {
-    let Some([input, output, error]) = wires.take_files() else { return Ok(unit) };
-    Ok(unit
-        .pass("StandardInputFileDescriptor", input)
+fn hand_over(unit: Transient, wires: &mut Wires) -> Transient {
+    let Some([input, output, error]) = wires.take_files() else { return unit };
+    unit.pass("StandardInputFileDescriptor", input)
         .pass("StandardOutputFileDescriptor", output)
-        .pass("StandardErrorFileDescriptor", error))
+        .pass("StandardErrorFileDescriptor", error)
 }
 
 /// Random, so that nobody in the container can have the unit before us.
@@ -132,13 +132,12 @@ fn token() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn status(end: End, why: Option<&str>, prepared: &Prepared, verb: &mut Verb<'_>) -> u8 {
+fn status(end: End, prepared: &Prepared, verb: &mut Verb<'_>) -> u8 {
     match end {
         End::Status(status) => status,
         End::Left => 0,
-        End::Unexecuted => {
-            let why = why.unwrap_or("wrong format, no interpreter, or no permission");
-            (verb.complain)(&format!("{:?} of the container could not be executed: {why}", prepared.program));
+        End::Unexecuted(why) => {
+            (verb.complain)(&format!("{:?} of the container cannot be executed: {why}", prepared.program));
             EXIT_UNEXECUTED
         }
     }

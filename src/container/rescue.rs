@@ -15,10 +15,10 @@ use std::time::Duration;
 const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs the plan and stays with it to its end. `signals` are those that are passed on.
-pub fn run(entered: Entered, plan: &Plan, mut wires: Wires, signals: &Interrupts) -> Result<(End, Option<String>)> {
+pub fn run(entered: Entered, plan: &Plan, mut wires: Wires, signals: &Interrupts) -> Result<End> {
     let stdio = wires.take_ends()?;
     let payload = match entered.run(plan, stdio, Wait::at_most(START_LIMIT))? {
-        Start::Unexecuted(why) => return Ok((End::Unexecuted, Some(why))),
+        Start::Unexecuted(why) => return Ok(End::Unexecuted(why)),
         Start::Running(payload) => payload,
     };
     wires.engage()?;
@@ -26,7 +26,7 @@ pub fn run(entered: Entered, plan: &Plan, mut wires: Wires, signals: &Interrupts
     if end != End::Left {
         wires.relay.drain(Wait::for_ever().interrupted_by(signals))?;
     }
-    Ok((end, None))
+    Ok(end)
 }
 
 fn follow(payload: &Payload, wires: &mut Wires, signals: &Interrupts) -> Result<End> {

@@ -3,6 +3,7 @@
 
 use crate::container::guest::Guest;
 use crate::container::relay::Step;
+use crate::container::request::Plan;
 use crate::container::terminal::Wires;
 use crate::error::{Error, Kind, Result};
 use crate::sys::poll::Wait;
@@ -28,13 +29,20 @@ const RETURN_LIMIT: Duration = Duration::from_secs(20);
 /// A unit whose start has failed has ended; the signal that says so may be a moment behind.
 const FAILED_LIMIT: Duration = Duration::from_secs(2);
 
+/// CLD_EXITED of sigaction(2): what `code` is when `status` is an exit status.
+const EXITED: i32 = 1;
+/// With these systemd.exec(5) says that it could not get as far as the program.
+const STEPS: std::ops::RangeInclusive<i32> = 200..=245;
+const EXIT_EXEC: i32 = 203;
+const EXIT_PAM: i32 = 224;
+
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// The payload's exit status, 128+N when signal N ended it.
     Status(u8),
-    /// The program could not be executed.
-    Unexecuted,
+    /// The program could not be executed, for this reason.
+    Unexecuted(String),
     /// The user has left.
     Left,
 }
@@ -44,6 +52,8 @@ pub struct Session<'a> {
     pub guest: &'a mut Guest,
     pub manager: Manager,
     pub unit: String,
+    /// The same command, for finding out why the unit did not run it.
+    pub plan: Plan,
     pub wires: Wires,
     /// All of [`PASSED`].
     pub signals: &'a Interrupts,
@@ -140,39 +150,32 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A unit whose start has failed: systemd says by a number of its own which step it was.
+    /// A unit whose start has failed. Either systemd could not execute the program, and says by a number of its own at
+    /// which step that was; or the program has ended with a failure before systemd noticed that it ran.
     fn explain_failure(&mut self) -> Result<End> {
         let ended = self.manager.wait_ended(&self.unit, Wait::at_most(FAILED_LIMIT))?;
-        match (ended.code, ended.status) {
-            (1, EXIT_EXEC) => Ok(End::Unexecuted),
-            (1, status) => Err(Error::failed(step_failure(status))),
-            _ => self.status(&ended),
+        if ended.code != EXITED || !STEPS.contains(&ended.status) {
+            return self.status(&ended);
+        }
+        if ended.status == EXIT_PAM {
+            return Err(Error::failed("PAM of the container refuses the session"));
+        }
+        let wait = Wait::at_most(FAILED_LIMIT).interrupted_by(self.signals);
+        match self.guest.inside(wait).and_then(|inside| inside.rehearse(&self.plan, wait)) {
+            Ok(Some(why)) => Ok(End::Unexecuted(why)),
+            Ok(None) => self.status(&ended),
+            Err(_) if ended.status == EXIT_EXEC => Ok(End::Unexecuted("the container's systemd says no more".into())),
+            Err(_) => self.status(&ended),
         }
     }
 
     fn status(&self, ended: &Ended) -> Result<End> {
         match ended.code {
-            1 => Ok(End::Status(ended.status as u8)),
+            EXITED => Ok(End::Status(ended.status as u8)),
             2 | 3 => Ok(End::Status(128 + (ended.status & 0x7f) as u8)),
             _ => Err(Error::failed("the container's systemd ended the command before it ran")),
         }
     }
-}
-
-/// EXIT_EXEC of systemd.exec(5).
-const EXIT_EXEC: i32 = 203;
-
-/// The other numbers of systemd.exec(5) that a command of ours can meet.
-fn step_failure(status: i32) -> String {
-    let step = match status {
-        200 => "its working directory cannot be entered",
-        208 | 209 | 222 => "its standard input or output cannot be opened",
-        216 | 217 => "its user or group cannot be taken on",
-        219 => "its control group cannot be made",
-        224 => "PAM refuses the session",
-        _ => return format!("the container's systemd could not start the command (step {status})"),
-    };
-    format!("the container's systemd could not start the command: {step}")
 }
 
 /// What a terminal sends goes to all who are at it; what is sent to one process goes to one.

@@ -26,6 +26,15 @@ impl Group {
         Ok(Group(open_beneath(detached()?.as_fd(), c".")?))
     }
 
+    /// The root of the hierarchy by the mount that most systems have, which costs less than one of our own. Whether it
+    /// shows the whole hierarchy of this process is for the caller to check.
+    pub fn mounted() -> Option<Group> {
+        let is_cgroup2 = |path: &&str| rustix::fs::statfs(*path).is_ok_and(|stat| stat.f_type as u64 == CGROUP2_MAGIC);
+        let path = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find(is_cgroup2)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok().map(Group)
+    }
+
     /// The group of this name below; made when it is not there.
     pub fn ensure(&self, name: &str) -> Result<Group> {
         let name = c_string(name)?;
