@@ -118,7 +118,7 @@ impl Known {
             }
             Err(error) => (None, Some(error)),
         };
-        let problem = problem.map(|error| error.to_string());
+        let problem = problem.map(|error| nameless(&error, &name));
         let runtime = self.runtimes.iter().find(|(known, _)| *known == name).map(|(_, runtime)| runtime);
         let unit = self.units.iter().find(|unit| unit.name == name.unit());
         let os = state.as_ref().map(|state| os::release(paths, state).title()).unwrap_or_default();
@@ -169,6 +169,12 @@ fn whole(condition: Condition, problem: Option<&str>) -> Condition {
         Some(problem) => Condition::new(Phase::Broken, problem),
         None => condition,
     }
+}
+
+/// In a listing the name stands beside it.
+fn nameless(error: &Error, name: &Name) -> String {
+    let text = error.to_string();
+    text.strip_prefix(&format!("{name}: ")).map(str::to_string).unwrap_or(text)
 }
 
 fn on_disk(paths: &Paths, name: &Name) -> Result<State> {

@@ -17,6 +17,7 @@ check "a closed pipe is no failure" bash -c 'set -o pipefail; sdme ps | true'
 check "json" sdme ps --json
 cp "$work/stdout" "$work/ps.json"
 check "it is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$work/ps.json"
+check "that of show too" sh -c 'sdme show strict --json | python3 -m json.tool'
 check "help for a user without rights" setpriv --reuid 1000 --regid 1000 --clear-groups sdme --help
 refuse "and nothing else" setpriv --reuid 1000 --regid 1000 --clear-groups sdme ps
 contains "$stderr" root
