@@ -56,6 +56,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         environment: &environment,
         terminal,
         term: cx.term.as_deref(),
+        is_login: false,
     };
     entering::enter(cx, &name, cx.config.boot_timeout, |guest, verb| exec::exec(guest, &command, verb))
 }

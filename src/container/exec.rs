@@ -15,7 +15,10 @@ pub fn exec(guest: &mut Guest, command: &Command<'_>, verb: &mut Verb<'_>) -> Re
 }
 
 fn unit(prepared: &Prepared, wires: &Wires) -> Result<Transient> {
-    let unit = launch::unit("sdme-exec", prepared, wires)?.set("Description", "Command of sdme exec");
+    let unit = launch::unit("sdme-exec", prepared, wires)?
+        .set("Description", "Command of sdme exec")
+        // Started is what has been executed: our terminal becomes raw when the command has it.
+        .set("Type", "exec");
     Ok(match prepared.account.user.uid {
         // As root it runs as PID 1 runs it: there need not even be a passwd.
         0 => unit,

@@ -26,7 +26,7 @@ pub enum Who<'a> {
 }
 
 /// Opens the session, with the user's login shell or the command, and gives its exit status; 0 when the user has left.
-/// `command.user` is not looked at.
+/// `command.user` and `command.is_login` are not looked at.
 ///
 /// Errors: as [`crate::container::exec::exec`].
 pub fn join(guest: &mut Guest, who: Who<'_>, command: &Command<'_>, verb: &mut Verb<'_>) -> Result<u8> {
@@ -41,13 +41,15 @@ pub fn join(guest: &mut Guest, who: Who<'_>, command: &Command<'_>, verb: &mut V
     for rules in LOGIN_RULES {
         has_login |= inside.is_file(Path::new(rules), wait)?;
     }
-    let command = Command { user, ..command.clone() };
+    let command = Command { user, is_login: has_login, ..command.clone() };
     launch::run(guest, &command, verb, &|prepared, wires| unit(prepared, wires, has_login))
 }
 
 fn unit(prepared: &Prepared, wires: &Wires, has_login: bool) -> Result<Transient> {
     let unit = launch::unit("sdme-join", prepared, wires)?
         .set("Description", "Session of sdme join")
+        // Not "exec": the process that keeps the PAM session holds on to what tells of the execution.
+        .set("Type", "simple")
         .set("After", Value::strings(AFTER))
         .set("User", prepared.account.user.name.as_str())
         .set("WorkingDirectory", "-~");

@@ -54,14 +54,14 @@ pub fn run(guest: &mut Guest, command: &Command<'_>, verb: &mut Verb<'_>, make: 
             return Ok(code);
         }
     };
-    let wires = lay(guest, command, verb.caller, look)?;
+    let mut wires = lay(guest, command, verb.caller, look)?;
     let plan = prepared.plan(command.terminal);
     let end = match manager {
         Some(manager) => {
             let unit = make(&prepared, &wires)?;
-            let mut session = Session { guest, manager, unit: unit.name().to_string(), plan, wires, signals: &signals };
-            let unit = hand_over(unit, &mut session.wires);
-            session.run(unit)?
+            let unit = hand_over(unit, &mut wires);
+            let (name, is_login) = (unit.name().to_string(), command.is_login);
+            Session { guest, manager, unit: name, is_login, plan, wires, signals: &signals }.run(unit)?
         }
         None => rescue::run(guest.take_inside(look)?, &plan, wires, &signals)?,
     };
@@ -98,8 +98,6 @@ fn lay(guest: &mut Guest, command: &Command<'_>, caller: Caller<'_>, wait: Wait<
 /// The parts that every unit of ours has.
 pub fn unit(prefix: &str, prepared: &Prepared, wires: &Wires) -> Result<Transient> {
     let unit = Transient::new(format!("{prefix}-{}.service", token()?))
-        // Started is what has been executed: what cannot be executed fails its start, and nothing else does.
-        .set("Type", "exec")
         .set("CollectMode", "inactive-or-failed")
         // A command need not wait for the rest of the boot; but it ends before a shutdown does.
         .set("DefaultDependencies", false)

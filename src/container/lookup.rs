@@ -31,6 +31,8 @@ pub struct Command<'a> {
     pub terminal: bool,
     /// The caller's $TERM.
     pub term: Option<&'a str>,
+    /// PAM makes a session of it.
+    pub is_login: bool,
 }
 
 /// What is to be run, as the container can run it.

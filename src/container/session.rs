@@ -8,10 +8,11 @@ use crate::container::terminal::Wires;
 use crate::error::{Error, Kind, Result};
 use crate::sys::poll::Wait;
 use crate::sys::signal::{self, Interrupts};
-use crate::systemd::manager::{Ended, Manager};
+use crate::systemd::manager::{Ended, Job, JobResult, Manager};
 use crate::systemd::unit::Transient;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Passed on to the payload; SIGWINCH to its terminal.
 pub const PASSED: [i32; 7] = [
@@ -26,15 +27,20 @@ pub const PASSED: [i32; 7] = [
 
 /// A manager that executes itself anew, as after an upgrade, comes back within this, or the status is lost.
 const RETURN_LIMIT: Duration = Duration::from_secs(20);
-/// A unit whose start has failed has ended; the signal that says so may be a moment behind.
-const FAILED_LIMIT: Duration = Duration::from_secs(2);
+/// A login that systemd could not begin has failed within this.
+const LOGIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long it may take to find out whether the kernel would have executed a program.
+const REHEARSAL_LIMIT: Duration = Duration::from_secs(2);
 
-/// CLD_EXITED of sigaction(2): what `code` is when `status` is an exit status.
+/// CLD_EXITED, CLD_KILLED and CLD_DUMPED of sigaction(2): what a code says about its status.
 const EXITED: i32 = 1;
+const KILLED: i32 = 2;
+const DUMPED: i32 = 3;
+
 /// With these systemd.exec(5) says that it could not get as far as the program.
-const STEPS: std::ops::RangeInclusive<i32> = 200..=245;
-const EXIT_EXEC: i32 = 203;
-const EXIT_PAM: i32 = 224;
+const STEPS: RangeInclusive<u8> = 200..=245;
+const STEP_EXEC: u8 = 203;
+const STEP_PAM: u8 = 224;
 
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct Session<'a> {
     pub guest: &'a mut Guest,
     pub manager: Manager,
     pub unit: String,
+    /// PAM makes a session of it.
+    pub is_login: bool,
     /// The same command, for finding out why the unit did not run it.
     pub plan: Plan,
     pub wires: Wires,
@@ -63,24 +71,28 @@ impl<'a> Session<'a> {
     /// Starts the unit and stays with it to its end. After the start was asked for nothing is ever tried again.
     pub fn run(mut self, unit: Transient) -> Result<End> {
         let job = self.manager.start_transient(unit)?;
+        let result = self.await_start(&job)?;
+        let started = Instant::now();
+        self.wires.engage()?;
+        let Some(ended) = self.follow()? else {
+            // What is closed now hangs up the terminal; what does not care for that is stopped.
+            let _ = self.manager.stop_unit(&self.unit);
+            return Ok(End::Left);
+        };
+        let wait = self.wait();
+        self.wires.relay.drain(wait)?;
+        let is_unsure = if self.is_login { started.elapsed() < LOGIN_LIMIT } else { !result.is_done() };
+        self.explain(&ended, is_unsure)
+    }
+
+    fn await_start(&mut self, job: &Job) -> Result<JobResult> {
         loop {
             let wait = self.wait();
-            match self.manager.wait_job(&job, wait) {
-                Ok(result) if result.is_done() => break,
-                Ok(_) => return self.explain_failure(),
+            match self.manager.wait_job(job, wait) {
                 Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => self.cancel_or_resize(error)?,
-                Err(error) => return Err(error),
+                other => return other,
             }
         }
-        self.wires.engage()?;
-        let end = self.follow()?;
-        let wait = self.wait();
-        match end {
-            // What is closed now hangs up the terminal; what does not care for that is stopped.
-            End::Left => drop(self.manager.stop_unit(&self.unit)),
-            _ => self.wires.relay.drain(wait)?,
-        }
-        Ok(end)
     }
 
     fn wait(&self) -> Wait<'a> {
@@ -99,17 +111,18 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn follow(&mut self) -> Result<End> {
+    /// How the unit ended; None when the user has left.
+    fn follow(&mut self) -> Result<Option<Ended>> {
         loop {
             match self.manager.ended(&self.unit) {
-                Ok(Some(ended)) => return self.status(&ended),
+                Ok(Some(ended)) => return Ok(Some(ended)),
                 Ok(None) => self.guest.leader().check_alive()?,
                 Err(error) if *error.kind() == Kind::Unavailable => self.reconnect(error)?,
                 Err(error) => return Err(error),
             }
             let wait = self.wait();
             match self.wires.relay.step(&[self.manager.fd(), self.guest.leader().process.as_fd()], wait) {
-                Ok(Step::Left) => return Ok(End::Left),
+                Ok(Step::Left) => return Ok(None),
                 Ok(Step::Other) => {}
                 Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => self.pass_signals()?,
                 Err(error) => return Err(error),
@@ -150,31 +163,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A unit whose start has failed. Either systemd could not execute the program, and says by a number of its own at
-    /// which step that was; or the program has ended with a failure before systemd noticed that it ran.
-    fn explain_failure(&mut self) -> Result<End> {
-        let ended = self.manager.wait_ended(&self.unit, Wait::at_most(FAILED_LIMIT))?;
-        if ended.code != EXITED || !STEPS.contains(&ended.status) {
-            return self.status(&ended);
+    /// From the unit's end to the command's. Where it is unsure whether the command ran at all, some numbers may mean
+    /// that systemd could not execute it, or that it ran and ended with them before systemd noticed.
+    fn explain(&mut self, ended: &Ended, is_unsure: bool) -> Result<End> {
+        let status = match ended.code {
+            EXITED => ended.status as u8,
+            KILLED | DUMPED => 128 + (ended.status & 0x7f) as u8,
+            _ => return Err(Error::failed("the container's systemd ended the command before it ran")),
+        };
+        if !is_unsure || ended.code != EXITED || !STEPS.contains(&status) {
+            return Ok(End::Status(status));
         }
-        if ended.status == EXIT_PAM {
+        if self.is_login && status == STEP_PAM {
             return Err(Error::failed("PAM of the container refuses the session"));
         }
-        let wait = Wait::at_most(FAILED_LIMIT).interrupted_by(self.signals);
-        match self.guest.inside(wait).and_then(|inside| inside.rehearse(&self.plan, wait)) {
-            Ok(Some(why)) => Ok(End::Unexecuted(why)),
-            Ok(None) => self.status(&ended),
-            Err(_) if ended.status == EXIT_EXEC => Ok(End::Unexecuted("the container's systemd says no more".into())),
-            Err(_) => self.status(&ended),
-        }
-    }
-
-    fn status(&self, ended: &Ended) -> Result<End> {
-        match ended.code {
-            EXITED => Ok(End::Status(ended.status as u8)),
-            2 | 3 => Ok(End::Status(128 + (ended.status & 0x7f) as u8)),
-            _ => Err(Error::failed("the container's systemd ended the command before it ran")),
-        }
+        let wait = Wait::at_most(REHEARSAL_LIMIT).interrupted_by(self.signals);
+        Ok(match self.guest.inside(wait).and_then(|inside| inside.rehearse(&self.plan, wait)) {
+            Ok(Some(why)) => End::Unexecuted(why),
+            Err(_) if status == STEP_EXEC => End::Unexecuted("its systemd does not say why".to_string()),
+            _ => End::Status(status),
+        })
     }
 }
 
