@@ -13,6 +13,8 @@ use crate::sys::mountns;
 use crate::sys::poll::Wait;
 use crate::sys::process::ProcessId;
 use crate::sys::spawn::Program;
+use crate::systemd::host::{self, Host};
+use crate::systemd::machine;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,11 +80,29 @@ fn machined_answers(paths: &Paths) -> bool {
         && DAEMONS.iter().any(|daemon| paths.host(daemon).exists())
 }
 
+/// machined keeps a machine as long as its unit is active: one whose processes were all killed is still there when the
+/// same unit is started again at once, and nspawn would fail over it.
+fn forget_machine(paths: &Paths, name: &Name) -> Result<()> {
+    let Host::Systemd(mut manager) = host::connect(paths)? else { return Ok(()) };
+    match machine::unit(&mut manager, name.as_str())? {
+        None => Ok(()),
+        Some(unit) if unit == name.unit() => machine::unregister(&mut manager, name.as_str()),
+        Some(unit) => {
+            let what =
+                format!("a machine {name} is registered with machined already, by {unit:?}: stop that one first");
+            Err(Error::new(Kind::Busy, what))
+        }
+    }
+}
+
 /// Mounts and becomes systemd-nspawn; `Ok` carries the error of an exec that failed.
 fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option<&OsStr>) -> Result<Error> {
     let program = nspawn_program()?;
     let process = Some(ProcessId::myself()?);
     claim(paths, name, &Runtime { datadir: paths.datadir().into(), route: Route::Unit, process, supervisor: None })?;
+    if matches!(place, Place::Unit { register: true } | Place::Scope { register: true }) {
+        forget_machine(paths, name)?;
+    }
     mountns::unshare()?;
     let tree = mount_tree(paths, name)?;
     let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true };

@@ -6,11 +6,12 @@ use crate::dbus::rule::Rule;
 use crate::dbus::value::Value;
 use crate::error::{Context, Error, Kind, Result};
 use crate::sys::poll::Wait;
-use crate::systemd::manager::Manager;
+use crate::systemd::manager::{Manager, PROPERTIES};
 
 const MACHINED: &str = "org.freedesktop.machine1";
 const PATH: &str = "/org/freedesktop/machine1";
 const INTERFACE: &str = "org.freedesktop.machine1.Manager";
+const MACHINE: &str = "org.freedesktop.machine1.Machine";
 const BROKER: &str = "org.freedesktop.DBus";
 const NO_SUCH_MACHINE: &str = "org.freedesktop.machine1.NoSuchMachine";
 
@@ -37,6 +38,28 @@ pub fn list(manager: &mut Manager) -> Result<Vec<Machine>> {
 /// Whether a machine of this name is registered.
 pub fn exists(manager: &mut Manager, name: &str) -> Result<bool> {
     Ok(lookup(manager, name)?.is_some())
+}
+
+/// The unit of the machine of this name, if one is registered.
+pub fn unit(manager: &mut Manager, name: &str) -> Result<Option<String>> {
+    let Some(reply) = lookup(manager, name)? else { return Ok(None) };
+    let [Value::Path(path)] = reply.body.as_slice() else {
+        return Err(Error::invalid("machined answers with something else than a path"));
+    };
+    let call = Message::call(path, PROPERTIES, "Get").to(MACHINED).with(MACHINE).with("Unit");
+    match ask(manager, call) {
+        // It went between the two questions.
+        Err(error) if is_unknown(&error) => Ok(None),
+        other => Ok(other?.and_then(|reply| reply.body.first()?.inner().as_str().map(str::to_string))),
+    }
+}
+
+/// Makes machined forget a machine; nothing is stopped. One that it does not know is forgotten.
+pub fn unregister(manager: &mut Manager, name: &str) -> Result<()> {
+    match ask(manager, method("UnregisterMachine").with(name)) {
+        Err(error) if is_unknown(&error) => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 /// Waits until no machine of this name is registered.
@@ -89,6 +112,10 @@ fn ask(manager: &mut Manager, call: Message) -> Result<Option<Message>> {
 
 fn is_not_running(error: &Error) -> bool {
     matches!(error.kind(), Kind::Dbus(name) if NOT_RUNNING.contains(&name.as_str()))
+}
+
+fn is_unknown(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Dbus(name) if name == NO_SUCH_MACHINE || name.ends_with(".UnknownObject"))
 }
 
 fn method(member: &str) -> Message {
