@@ -30,7 +30,7 @@ pub struct Entry {
     pub problem: Option<String>,
     /// The name of the system in it, as the container says it; empty when it says none.
     pub os: String,
-    /// What the service manager knows; None without one, and for a unit that is not loaded.
+    /// What the service manager knows, of one in a list only in part; None without one, and when no unit is loaded.
     pub unit: Option<UnitStatus>,
     pub runtime: Option<Runtime>,
 }
@@ -51,8 +51,7 @@ impl Entry {
     /// The process that runs it on the host, systemd-nspawn.
     pub fn pid(&self) -> Option<u32> {
         let recorded = self.runtime.as_ref().and_then(|runtime| runtime.process).map(|process| process.pid);
-        let by_unit = self.unit.as_ref().map(|unit| unit.main_pid).filter(|pid| *pid != 0);
-        by_unit.or(recorded).filter(|_| self.condition.phase.is_up())
+        recorded.filter(|_| self.condition.phase.is_up())
     }
 
     /// What it is a clone of: "/" or a root filesystem's name.
@@ -75,7 +74,7 @@ pub fn list(paths: &Paths, host: &mut Host) -> Result<Vec<Entry>> {
 
 /// One container. Errors: `NotFound`, and those of [`list`].
 pub fn lookup(paths: &Paths, host: &mut Host, name: &Name) -> Result<Entry> {
-    let known = Known::ask(paths, host)?;
+    let known = Known::ask_about(paths, host, name)?;
     if !datadir::exists(paths, name)? && !known.of_datadir(paths).contains(name) {
         return Err(Error::new(Kind::NotFound, format!("there is no container {:?}", name.as_str())));
     }
@@ -102,6 +101,19 @@ impl Known {
             Host::Direct => Vec::new(),
         };
         Ok(Known { units, runtimes: runtime::all(paths)? })
+    }
+
+    /// The same with all that there is to know about one unit.
+    fn ask_about(paths: &Paths, host: &mut Host, name: &Name) -> Result<Known> {
+        let units = match host {
+            Host::Systemd(manager) => vec![manager.status(&name.unit())?],
+            Host::Direct => Vec::new(),
+        };
+        let runtimes = runtime::read(paths, name).transpose().map(|runtime| (name.clone(), runtime));
+        Ok(Known {
+            units: units.into_iter().filter(|unit| unit.load != "not-found").collect(),
+            runtimes: runtimes.into_iter().collect(),
+        })
     }
 
     /// The containers of this datadir that have been started since the host booted.

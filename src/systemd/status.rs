@@ -8,8 +8,11 @@ use crate::systemd::manager::{Manager, NO_SUCH_UNIT, get};
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 
-/// What is asked about each unit. Single properties: all of a service's make PID 1 read its control group.
-const ASKED: [(&str, &str); 8] = [
+/// An interface and a property of it.
+type Property = (&'static str, &'static str);
+
+/// What is asked about one unit. Single properties: all of a service's make PID 1 read its control group.
+const ALL: &[Property] = &[
     (SERVICE, "Result"),
     (SERVICE, "ExecMainCode"),
     (SERVICE, "ExecMainStatus"),
@@ -74,41 +77,52 @@ impl Manager {
     /// One unit, loaded if it was not; one that has no file is "not-found".
     pub fn status(&mut self, unit: &str) -> Result<UnitStatus> {
         let call = self.method("ListUnitsByNames").with(Value::strings([unit]));
-        let found = self.with_details(call)?;
+        let found = self.with_details(call, |_| ALL)?;
         found
             .into_iter()
             .next()
             .ok_or_else(|| Error::new(Kind::NotFound, format!("the service manager knows no {unit:?}")))
     }
 
-    /// The loaded units whose names match, "sdme@*.service".
+    /// The loaded units whose names match, "sdme@*.service": of each what the listing says, the words of one that is up
+    /// and how one has failed. The rest is left as it is by default.
     pub fn statuses(&mut self, pattern: &str) -> Result<Vec<UnitStatus>> {
         let any_state = Value::strings::<&str>([]);
         let call = self.method("ListUnitsByPatterns").with(any_state).with(Value::strings([pattern]));
-        self.with_details(call)
+        self.with_details(call, |status| telling(&status.active))
     }
 
-    fn with_details(&mut self, listing: Message) -> Result<Vec<UnitStatus>> {
+    fn with_details(
+        &mut self,
+        listing: Message,
+        of: fn(&UnitStatus) -> &'static [Property],
+    ) -> Result<Vec<UnitStatus>> {
         let reply = self.call(listing)?;
         let rows = reply.body.first().map_or(&[][..], Value::items);
         let units: Vec<(UnitStatus, String)> = rows.iter().filter_map(|row| parse_row(row.items())).collect();
         let mut asked = Vec::with_capacity(units.len());
-        for (_, path) in &units {
+        for (status, path) in &units {
             let serials =
-                ASKED.iter().map(|(interface, property)| self.connection.queue(get(path, interface, property)));
+                of(status).iter().map(|(interface, property)| self.connection.queue(get(path, interface, property)));
             asked.push(serials.collect::<Result<Vec<u32>>>()?);
         }
         let mut statuses = Vec::with_capacity(units.len());
         for ((status, _), serials) in units.into_iter().zip(asked) {
-            statuses.push(self.detailed(status, serials)?);
+            let properties = of(&status);
+            statuses.push(self.detailed(status, properties, serials)?);
         }
         Ok(statuses)
     }
 
     /// A unit that has gone since it was listed, or is no service, keeps what the listing said.
-    fn detailed(&mut self, mut status: UnitStatus, serials: Vec<u32>) -> Result<UnitStatus> {
+    fn detailed(
+        &mut self,
+        mut status: UnitStatus,
+        properties: &'static [Property],
+        serials: Vec<u32>,
+    ) -> Result<UnitStatus> {
         let wait = self.wait();
-        for ((_, property), serial) in ASKED.iter().zip(serials) {
+        for ((_, property), serial) in properties.iter().zip(serials) {
             match self.connection.reply(serial, wait) {
                 Ok(reply) => status.set(property, reply.body.first().map_or(&Value::Bool(false), Value::inner)),
                 Err(error) if matches!(error.kind(), Kind::Dbus(_)) => {}
@@ -116,6 +130,15 @@ impl Manager {
             }
         }
         Ok(status)
+    }
+}
+
+/// What a listing needs of a unit in this state. Each question costs a broker and PID 1 a turn.
+fn telling(active: &str) -> &'static [Property] {
+    match active {
+        "inactive" => &[],
+        "failed" => &[(SERVICE, "Result"), (SERVICE, "ExecMainCode"), (SERVICE, "ExecMainStatus")],
+        _ => &[(SERVICE, "StatusText")],
     }
 }
 
