@@ -10,11 +10,6 @@ pub fn line(text: &str) -> String {
     clean
 }
 
-/// The same for bytes; what is not UTF-8 becomes U+FFFD.
-pub fn bytes(text: &[u8]) -> String {
-    line(&String::from_utf8_lossy(text))
-}
-
 /// Several lines: as [`line`], but line feeds stay.
 pub fn lines(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
@@ -113,7 +108,6 @@ mod tests {
         assert_eq!(line("\u{202e}cod.exe\u{2066}"), "\\u{202e}cod.exe\\u{2066}");
         assert_eq!(line("\u{e0041}"), "\\u{e0041}");
         assert_eq!(lines("a\nb\x1b"), "a\nb\\x1b");
-        assert_eq!(bytes(b"a\xffb\x9b"), "a\u{fffd}b\u{fffd}");
     }
 
     #[test]
