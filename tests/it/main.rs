@@ -9,6 +9,7 @@ mod help;
 mod manager;
 mod peers;
 mod ps;
+mod reach;
 mod sandbox;
 mod select;
 mod streams;

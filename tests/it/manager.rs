@@ -5,7 +5,7 @@ use crate::peers::{Bus, LIMIT, Systemd, limit as wait};
 use sdme::error::Kind;
 use sdme::sys::poll::{For, Wait, poll_one};
 use sdme::systemd::manager::{Ended, JobResult, Manager};
-use sdme::systemd::unit::Transient;
+use sdme::systemd::unit::{Transient, template};
 use sdme::systemd::{machine, status};
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -240,4 +240,26 @@ fn a_machined_that_does_not_run_has_no_machines_and_is_not_started() {
     assert_eq!(machine::list(&mut manager).unwrap(), []);
     assert!(!machine::exists(&mut manager, "web").unwrap());
     machine::wait_gone(&mut manager, "web", wait()).unwrap();
+}
+
+/// Case 21: a path of the program with all that a unit file could take for something else.
+#[test]
+fn the_template_runs_the_program_wherever_it_is() {
+    let Some(systemd) = Systemd::start("manager: template") else { return };
+    let folder = systemd.folder.path().join("a b %i %% $HOME ${X} ;#: \u{e4}");
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("sdme");
+    let record = systemd.folder.path().join("record");
+    let script = format!("#!/bin/sh\nprintf '%s|' \"$0\" \"$@\" >{}\n", record.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    systemd.unit("sdme@.service", &template(&program).unwrap());
+
+    let mut manager = systemd.manager();
+    manager.reload().unwrap();
+    let job = manager.start_unit("sdme@web.service").unwrap();
+    assert_eq!(manager.wait_job(&job, wait()).unwrap(), "failed", "the script says no READY=1");
+    assert_eq!(std::fs::read_to_string(&record).unwrap(), format!("{}|boot|web|", program.display()));
+    let status = manager.status("sdme@web.service").unwrap();
+    assert_eq!((&*status.load, &*status.result), ("loaded", "protocol"));
 }

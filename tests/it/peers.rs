@@ -186,7 +186,7 @@ impl Systemd {
         let group = folder.path().file_name().unwrap().to_str().unwrap().to_string();
         let peer = Peer::start(Command::new("sh").args(["-c", START]).env("TOP", folder.path()).env("NAME", &group));
         let mut systemd = Systemd { peer, group, folder };
-        let socket = systemd.folder.path().join("systemd/private");
+        let socket = systemd.private_socket();
         let runs = until_some("systemd does not start", || match std::os::unix::net::UnixStream::connect(&socket) {
             Ok(_) => Some(true),
             Err(_) => systemd.peer.has_ended().then_some(false),
@@ -215,7 +215,7 @@ impl Systemd {
     }
 
     pub fn manager(&self) -> Manager {
-        Manager::private(connect(&self.folder.path().join("systemd/private")), LIMIT).unwrap()
+        Manager::private(connect(&self.private_socket()), LIMIT).unwrap()
     }
 
     pub fn manager_on_bus(&self) -> Manager {
@@ -226,9 +226,17 @@ impl Systemd {
         })
     }
 
+    pub fn private_socket(&self) -> PathBuf {
+        self.folder.path().join("systemd/private")
+    }
+
+    pub fn bus_socket(&self) -> PathBuf {
+        self.folder.path().join("bus")
+    }
+
     /// Another client of its bus.
     pub fn bus(&self) -> Connection {
-        connect(&self.folder.path().join("bus"))
+        connect(&self.bus_socket())
     }
 
     pub fn unit(&self, name: &str, text: &str) {
