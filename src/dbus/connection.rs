@@ -1,12 +1,12 @@
-//! A connection to one peer: the only file of this room with I/O. It owns the socket, the serials, and what has arrived
-//! but was not yet asked for. Whoever listens at the other end is not known here.
+//! A connection to one peer: the only file of this room with I/O. It owns the socket, the serials and what waits to be
+//! sent; what has arrived is in the inbox. Whoever listens at the other end is not known here.
 //!
 //! Nothing is sent before somebody waits: what is queued goes out together, the authentication with the first call.
-//! Method calls of the peer are not answered: nobody has a reason to call us.
 
 use crate::dbus::address::{self, Address};
 use crate::dbus::auth::Auth;
-use crate::dbus::header::{self, FIXED, Kind};
+use crate::dbus::header::{self, Kind};
+use crate::dbus::inbox::Inbox;
 use crate::dbus::message::Message;
 use crate::dbus::rule::Rule;
 use crate::dbus::value::Value;
@@ -19,8 +19,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// Signals that may wait to be taken; their bytes are bounded by the limit of one message, too.
-const SIGNALS_MAX: usize = 4096;
 /// Bytes of one read.
 const CHUNK: usize = 16 * 1024;
 /// Reads of one [`Connection::drain`]: a peer that never stops sending does not keep us.
@@ -40,18 +38,9 @@ struct Outgoing {
 pub struct Connection {
     socket: OwnedFd,
     limits: Limits,
-    auth: Auth,
+    inbox: Inbox,
     out: VecDeque<Outgoing>,
-    input: Vec<u8>,
-    input_fds: Vec<OwnedFd>,
     serial: u32,
-    /// Serials of calls whose answers are still wanted.
-    awaited: Vec<u32>,
-    replies: Vec<Message>,
-    rules: Vec<Rule>,
-    signals: VecDeque<(Message, usize)>,
-    /// Bytes of `signals` as they were sent.
-    held: usize,
     /// Our name on the bus, when the peer is a broker.
     unique: Option<String>,
     /// Why nothing more can come.
@@ -89,16 +78,9 @@ impl Connection {
         Ok(Connection {
             socket,
             limits,
-            auth,
+            inbox: Inbox::new(auth, limits),
             out: VecDeque::from([Outgoing { bytes: greeting, fds: Vec::new() }]),
-            input: Vec::new(),
-            input_fds: Vec::new(),
             serial: 0,
-            awaited: Vec::new(),
-            replies: Vec::new(),
-            rules: Vec::new(),
-            signals: VecDeque::new(),
-            held: 0,
             unique: None,
             broken: None,
         })
@@ -131,7 +113,7 @@ impl Connection {
         self.serial = self.serial.checked_add(1).unwrap_or(1);
         let bytes = message.encode(self.serial, Endian::Little)?;
         if message.header.kind == Kind::MethodCall && message.header.flags & header::NO_REPLY == 0 {
-            self.awaited.push(self.serial);
+            self.inbox.expect_reply(self.serial);
         }
         let fds = std::mem::take(&mut message.fds);
         match self.out.back_mut() {
@@ -167,15 +149,15 @@ impl Connection {
     /// Waits for the answer to a queued call, in whatever order answers come. One that comes after this has failed is
     /// dropped.
     pub fn reply(&mut self, serial: u32, wait: Wait<'_>) -> Result<Message> {
-        let reply = self.until(wait, |connection| connection.take_reply(serial));
-        self.awaited.retain(|awaited| *awaited != serial);
+        let reply = self.until(wait, |inbox| inbox.take_reply(serial));
+        self.inbox.forget_reply(serial);
         reply?.into_result()
     }
 
     /// Asks for the signals of this rule; others are dropped as they come.
     pub fn watch(&mut self, rule: Rule, wait: Wait<'_>) -> Result<()> {
         let text = rule.render();
-        self.rules.push(rule);
+        self.inbox.want(rule);
         if self.unique.is_some() {
             self.call(broker_call("AddMatch").with(text), wait)?;
         }
@@ -184,9 +166,7 @@ impl Connection {
 
     /// Takes back one [`Connection::watch`].
     pub fn unwatch(&mut self, rule: &Rule, wait: Wait<'_>) -> Result<()> {
-        if let Some(at) = self.rules.iter().position(|known| known == rule) {
-            self.rules.remove(at);
-        }
+        self.inbox.unwant(rule);
         if self.unique.is_some() {
             self.call(broker_call("RemoveMatch").with(rule.render()), wait)?;
         }
@@ -195,7 +175,7 @@ impl Connection {
 
     /// The next signal that a rule asks for.
     pub fn next_signal(&mut self, wait: Wait<'_>) -> Result<Message> {
-        self.until(wait, Connection::take_signal)
+        self.until(wait, Inbox::take_signal)
     }
 
     /// Takes in what has arrived, without waiting; then [`Connection::take_signal`] tells what of it are signals.
@@ -214,9 +194,7 @@ impl Connection {
 
     /// A signal that has come already.
     pub fn take_signal(&mut self) -> Option<Message> {
-        let (signal, size) = self.signals.pop_front()?;
-        self.held -= size;
-        Some(signal)
+        self.inbox.take_signal()
     }
 
     /// Why this connection has ended, if it has.
@@ -224,22 +202,17 @@ impl Connection {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn take_reply(&mut self, serial: u32) -> Option<Message> {
-        let at = self.replies.iter().position(|reply| reply.header.reply_serial == Some(serial))?;
-        Some(self.replies.swap_remove(at))
-    }
-
     /// Works until `take` has something. What came before the end of a connection is still handed out.
-    fn until(&mut self, wait: Wait<'_>, take: impl Fn(&mut Connection) -> Option<Message>) -> Result<Message> {
+    fn until(&mut self, wait: Wait<'_>, take: impl Fn(&mut Inbox) -> Option<Message>) -> Result<Message> {
         loop {
-            if let Some(message) = take(self) {
+            if let Some(message) = take(&mut self.inbox) {
                 return Ok(message);
             }
             self.alive()?;
             self.advance(wait)?;
             // A peer that always has more to say must not keep us past the deadline.
             if wait.is_over() {
-                return take(self).ok_or_else(|| Error::new(error::Kind::TimedOut, "timed out"));
+                return take(&mut self.inbox).ok_or_else(|| Error::new(error::Kind::TimedOut, "timed out"));
             }
         }
     }
@@ -258,7 +231,7 @@ impl Connection {
 
     /// Descriptors must not be sent before the peer has agreed to take them.
     fn may_send(&self, outgoing: &Outgoing) -> bool {
-        outgoing.fds.is_empty() || self.auth.is_done()
+        outgoing.fds.is_empty() || self.inbox.auth().is_done()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -267,7 +240,7 @@ impl Connection {
                 self.out.push_front(first);
                 return Ok(());
             }
-            if !first.fds.is_empty() && !self.auth.passes_descriptors() {
+            if !first.fds.is_empty() && !self.inbox.auth().passes_descriptors() {
                 return Err(Error::new(error::Kind::Unavailable, "the peer takes no descriptors"));
             }
             match socket::send(self.socket.as_fd(), &first.bytes, &first.fds) {
@@ -304,55 +277,13 @@ impl Connection {
             self.fail(Error::new(error::Kind::Unavailable, "the peer closed the connection"));
             return Ok(false);
         }
-        self.input.extend(&chunk[..count]);
-        self.input_fds.extend(fds);
-        self.parse().map_err(|error| self.fail(error))?;
+        self.inbox.feed(&chunk[..count], fds).map_err(|error| self.fail(error))?;
         Ok(true)
-    }
-
-    fn parse(&mut self) -> Result<()> {
-        let mut at = self.auth.feed(&self.input)?;
-        while self.auth.is_done() {
-            let rest = &self.input[at..];
-            let Some(frame) = header::frame(&rest[..rest.len().min(FIXED)], self.limits)? else { break };
-            let Some(bytes) = rest.get(..frame.total) else { break };
-            let message = Message::decode(bytes, frame, &mut self.input_fds)?;
-            at += frame.total;
-            self.sort(message, frame.total)?;
-        }
-        self.input.drain(..at);
-        let stray = self.input_fds.len() > self.limits.fds || (self.input.is_empty() && !self.input_fds.is_empty());
-        if stray { Err(Error::invalid("the peer sent descriptors that belong to no message")) } else { Ok(()) }
-    }
-
-    fn sort(&mut self, message: Message, size: usize) -> Result<()> {
-        match message.header.kind {
-            Kind::MethodReturn | Kind::Error => {
-                let answers = |awaited: &u32| message.header.reply_serial == Some(*awaited);
-                if let Some(at) = self.awaited.iter().position(answers) {
-                    self.awaited.swap_remove(at);
-                    self.replies.push(message);
-                }
-            }
-            Kind::Signal if self.rules.iter().any(|rule| rule.matches(&message)) => self.keep_signal(message, size)?,
-            Kind::Signal | Kind::MethodCall | Kind::Unknown(_) => {}
-        }
-        Ok(())
-    }
-
-    fn keep_signal(&mut self, message: Message, size: usize) -> Result<()> {
-        if self.signals.len() >= SIGNALS_MAX || self.held + size > self.limits.message {
-            return Err(Error::new(error::Kind::Unavailable, "the peer sends more signals than we take"));
-        }
-        self.held += size;
-        self.signals.push_back((message, size));
-        Ok(())
     }
 
     /// Nothing more is read or written after this.
     fn fail(&mut self, error: Error) -> Error {
         self.out.clear();
-        self.input_fds.clear();
         self.broken.get_or_insert(error).clone()
     }
 }

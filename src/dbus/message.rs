@@ -65,7 +65,7 @@ impl Message {
         }
         let name = self.header.error_name.unwrap_or_default();
         let text = match self.body.first() {
-            Some(Value::String(text)) if !text.is_empty() => printable(text),
+            Some(Value::String(text)) if !text.is_empty() => printable(text.trim_end_matches('.')),
             _ => name.clone(),
         };
         Err(Error::new(error::Kind::Dbus(name), text))
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn the_text_of_an_error_cannot_write_to_a_terminal() {
         let header = Header { kind: Kind::Error, error_name: Some("a.B".into()), ..Header::default() };
-        let body = vec![Value::from("it's\x1b[31m\u{202e}\r\nfoo")];
+        let body = vec![Value::from("it's\x1b[31m\u{202e}\r\nfoo.")];
         let error = Message { header, body, fds: vec![] }.into_result().unwrap_err();
         assert_eq!(*error.kind(), error::Kind::Dbus("a.B".into()));
         assert_eq!(error.to_string(), "it's\\x1b[31m\\u{202e}\\r\\nfoo");

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod decode;
 pub mod encode;
 pub mod header;
+pub mod inbox;
 pub mod message;
 pub mod name;
 pub mod rule;

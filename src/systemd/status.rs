@@ -11,7 +11,8 @@ const UNIT: &str = "org.freedesktop.systemd1.Unit";
 /// An interface and a property of it.
 type Property = (&'static str, &'static str);
 
-/// What is asked about one unit. Single properties: all of a service's make PID 1 read its control group.
+/// What is asked about one unit. Single properties: all of them make PID 1 read the unit's control group and us take in
+/// thirty kilobytes (tried with ten units on a bus, 257 and 262: 5 ms so, 20 ms with GetAll).
 const ALL: &[Property] = &[
     (SERVICE, "Result"),
     (SERVICE, "ExecMainCode"),

@@ -17,7 +17,9 @@ fn root(bus: Option<&Path>, private: Option<&Path>) -> (Folder, Paths) {
     fs::create_dir_all(paths.systemd_marker()).unwrap();
     fs::create_dir_all(paths.system_bus_socket().parent().unwrap()).unwrap();
     for (target, link) in [(bus, paths.system_bus_socket()), (private, paths.private_socket())] {
-        target.map(|target| symlink(target, link).unwrap());
+        if let Some(target) = target {
+            symlink(target, link).unwrap();
+        }
     }
     (folder, paths)
 }
