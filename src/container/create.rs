@@ -172,8 +172,8 @@ mod tests {
     use super::*;
     use crate::container::open;
     use crate::store::runtime::{Route, Runtime};
-    use crate::sys::credentials;
     use crate::sys::tree::Scratch;
+    use crate::sys::{credentials, mount, mountns};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -264,5 +264,34 @@ mod tests {
         let named = Rootfs::Named(Name::parse("link").unwrap());
         assert!(create(&paths, &mut Host::Direct, wish(None, named)).is_err());
         assert_eq!(datadir::containers(&paths).unwrap().entries(9).unwrap(), []);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_holds_nothing_more_than_before() {
+        if !credentials::is_root() {
+            return eprintln!("skip: needs root");
+        }
+        let full = || {
+            crate::sys::mountns::unshare().unwrap();
+            let (scratch, paths) = system("create-full");
+            for inodes in 4..16 {
+                let datadir = scratch.path().join(format!("d{inodes}"));
+                fs::create_dir_all(&datadir).unwrap();
+                let small =
+                    mount::filesystem("tmpfs", &[("nr_inodes", &inodes.to_string()), ("mode", "0700")]).unwrap();
+                mount::attach(small, mount::place(&datadir).unwrap()).unwrap();
+                let paths = paths.clone().with_datadir(&datadir);
+                match made(&paths, Some("web")) {
+                    Ok(web) => assert_eq!(open::state(&paths, &web).unwrap().name, web),
+                    Err(error) => {
+                        assert!(error.to_string().contains("No space left"), "{error}");
+                        let left = datadir::containers(&paths).map_or(Vec::new(), |dir| dir.entries(9).unwrap());
+                        assert_eq!(left, []);
+                    }
+                }
+                mountns::detach(&datadir).unwrap();
+            }
+        };
+        std::thread::scope(|scope| scope.spawn(full).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
 }

@@ -566,7 +566,7 @@ mod tests {
         apart(|| {
             let stand = Stand::new("overlay-layers").with_layer("/var", "tmpfs");
             fs::create_dir_all(stand.paths.host_root().join("var")).unwrap();
-            let var = mount::tmpfs().unwrap();
+            let var = mount::filesystem("tmpfs", &[]).unwrap();
             mount::attach(&var, mount::place(&stand.paths.host_root().join("var")).unwrap()).unwrap();
             stand.host("var/lib/systemd/random-seed", "secret");
             stand.host("var/lib/data", "data");
@@ -589,7 +589,7 @@ mod tests {
         apart(|| {
             let stand = Stand::new("overlay-root").with_layer("/depot", "tmpfs");
             fs::create_dir_all(stand.paths.host_root().join("depot")).unwrap();
-            let depot = mount::tmpfs().unwrap();
+            let depot = mount::filesystem("tmpfs", &[]).unwrap();
             mount::attach(&depot, mount::place(&stand.paths.host_root().join("depot")).unwrap()).unwrap();
             stand.host("depot/image/x", "secret");
             stand.link("var/lib/docker", "/depot");
@@ -603,7 +603,7 @@ mod tests {
         apart(|| {
             let mut stand = Stand::new("overlay-beneath");
             stand.host("var/log/beneath", "secret");
-            let log = mount::tmpfs().unwrap();
+            let log = mount::filesystem("tmpfs", &[]).unwrap();
             mount::attach(&log, mount::place(&stand.paths.host_root().join("var/log")).unwrap()).unwrap();
             stand.host("var/log/audit/audit.log", "secret");
             let why = crate::container::mounts::NOT_CARRIED.to_string();
@@ -683,7 +683,7 @@ mod tests {
         apart(|| {
             let stand = Stand::new("overlay-ramfs");
             fs::create_dir_all(stand.paths.datadir()).unwrap();
-            let ramfs = mount::filesystem("ramfs").unwrap();
+            let ramfs = mount::filesystem("ramfs", &[]).unwrap();
             mount::attach(&ramfs, mount::place(stand.paths.datadir()).unwrap()).unwrap();
             let error = stand.create().unwrap_err().to_string();
             assert!(error.contains("extended attributes") && error.contains("--datadir"), "{error}");

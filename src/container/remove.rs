@@ -25,6 +25,7 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     // Held from before the stop until nothing is left: nobody starts it in between.
     let lock = lock::take(paths, name, "rm", wait.no_longer_than(LOCK_LIMIT))?;
     refuse_mounts(paths, name)?;
+    drop_broken_record(paths, name)?;
     if !runs_elsewhere(paths, name)? {
         stop::stop_held(paths, host, &lock, limits, wait)?;
     }
@@ -32,6 +33,11 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     stage::discard(&containers, OsStr::new(name.as_str()), wait).with_context(|| format!("removing {name}"))?;
     forget(paths, host, name)?;
     lock.remove()
+}
+
+/// A record that says nothing stops nobody.
+fn drop_broken_record(paths: &Paths, name: &Name) -> Result<()> {
+    runtime::read(paths, name).map(drop).or_else(|_| runtime::remove(paths, name))
 }
 
 /// A container of the same name in another datadir is another container.
@@ -77,5 +83,101 @@ fn refuse_mounts(paths: &Paths, name: &Name) -> Result<()> {
             ))
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::dir::Dir;
+    use crate::sys::tree::Scratch;
+    use std::fs;
+
+    fn stand(name: &str) -> (Scratch, Paths) {
+        let scratch = Scratch::new(name);
+        let paths = Paths::under(scratch.path());
+        datadir::ensure(&paths).unwrap();
+        mounted(&paths, "");
+        (scratch, paths)
+    }
+
+    fn mounted(paths: &Paths, more: &str) {
+        fs::create_dir_all(paths.mountinfo().parent().unwrap()).unwrap();
+        fs::write(paths.mountinfo(), format!("1 0 8:1 / / rw - ext4 a rw\n{more}")).unwrap();
+    }
+
+    fn web() -> Name {
+        Name::parse("web").unwrap()
+    }
+
+    fn removed(paths: &Paths) -> Result<()> {
+        remove(paths, &mut Host::Direct, &web(), Limits::by_force(), Wait::for_ever())
+    }
+
+    fn left(path: &std::path::Path) -> usize {
+        Dir::open(path).unwrap().entries(9).unwrap().len()
+    }
+
+    #[test]
+    fn whatever_has_the_name_is_removed() {
+        let (_scratch, paths) = stand("remove-broken");
+        let container = paths.container("web");
+        let broken: [&dyn Fn(); 6] = [
+            &|| fs::create_dir(&container).unwrap(),
+            &|| fs::write(&container, "").unwrap(),
+            &|| std::os::unix::fs::symlink("/", &container).unwrap(),
+            &|| std::os::unix::fs::symlink("/nowhere", &container).unwrap(),
+            &|| {
+                fs::create_dir_all(container.join("layers")).unwrap();
+                fs::write(container.join("state"), "garbage").unwrap();
+            },
+            &|| fs::create_dir_all(container.join("state/layers/-/upper")).unwrap(),
+        ];
+        for make in broken {
+            make();
+            removed(&paths).unwrap();
+            assert_eq!((left(&paths.containers()), left(&paths.locks())), (0, 0));
+        }
+        assert!(removed(&paths).unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn a_broken_runtime_record_hinders_nothing() {
+        let (_scratch, paths) = stand("remove-record");
+        fs::create_dir_all(paths.units()).unwrap();
+        let record = paths.units().join("web");
+        let broken: [&dyn Fn(); 3] =
+            [&|| fs::write(&record, "garbage").unwrap(), &|| fs::create_dir_all(record.join("x")).unwrap(), &|| {
+                std::os::unix::fs::symlink("/etc/passwd", &record).unwrap()
+            }];
+        for make in broken {
+            make();
+            let _ = fs::create_dir(paths.container("web"));
+            removed(&paths).unwrap();
+            assert_eq!((left(&paths.containers()), left(&paths.units())), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_below_it_is_named_and_everything_stays() {
+        let (_scratch, paths) = stand("remove-mount");
+        let inside = paths.container("web").join("layers/-/upper/mnt");
+        fs::create_dir_all(&inside).unwrap();
+        mounted(&paths, &format!("2 1 8:2 / {} rw - xfs b rw\n", inside.display()));
+        let error = removed(&paths).unwrap_err();
+        assert!(error.to_string().contains("upper/mnt"), "{error}");
+        assert!(inside.exists());
+    }
+
+    #[test]
+    fn the_record_of_one_in_another_datadir_stays() {
+        let (scratch, paths) = stand("remove-elsewhere");
+        fs::create_dir(paths.container("web")).unwrap();
+        let elsewhere = scratch.path().join("elsewhere");
+        let known =
+            runtime::Runtime { datadir: elsewhere, route: runtime::Route::Unit, process: None, supervisor: None };
+        runtime::write(&paths, &web(), &known).unwrap();
+        removed(&paths).unwrap();
+        assert_eq!(runtime::read(&paths, &web()).unwrap(), Some(known));
     }
 }

@@ -1,7 +1,7 @@
 //! A thing being made: a hidden directory beside its future place, locked while its maker lives, renamed when whole.
 //! A thing being removed takes the same way back: renamed to a hidden name, then taken apart.
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Result};
 use crate::store::record::TEMPORARY_PREFIX;
 use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
@@ -13,8 +13,8 @@ const STAGE_PREFIX: &str = ".stage-";
 const TRASH_PREFIX: &str = ".trash-";
 /// Names in one directory of the store that we are ready to look through.
 pub const ENTRIES_MAX: usize = 100_000;
-/// Random names that are tried before we say that something is wrong.
-const ATTEMPTS: usize = 8;
+/// Left-over things that one sweep takes: each is an open descriptor.
+const SWEPT_MAX: usize = 64;
 
 /// Dropped without a commit it is removed; killed, it is removed by the next [`sweep`].
 #[derive(Debug)]
@@ -29,15 +29,11 @@ pub struct Stage {
 impl Stage {
     /// A new hidden directory, mode 0700, in `parent`.
     pub fn create(parent: &Dir) -> Result<Stage> {
-        for _ in 0..ATTEMPTS {
-            let name = hidden(STAGE_PREFIX)?;
-            let dir = parent.mkdir(&name, 0o700)?;
-            // Between the two a sweep may have found it unlocked.
-            if lock::try_exclusive(&dir)? && is_still(parent, &name, &dir)? {
-                return Ok(Stage { parent: parent.reopen()?, dir, name, committed: false });
-            }
-        }
-        Err(Error::failed("a stage is removed as fast as it is made"))
+        let (parent, name) = (parent.reopen()?, hidden(STAGE_PREFIX)?);
+        let _unswept = unswept(&parent)?;
+        let dir = parent.mkdir(&name, 0o700)?;
+        lock::try_exclusive(&dir)?;
+        Ok(Stage { parent, dir, name, committed: false })
     }
 
     pub fn dir(&self) -> &Dir {
@@ -69,22 +65,28 @@ impl Drop for Stage {
 /// False when there was no such name. An error, also that of an interrupt, leaves the rest under a hidden name that
 /// [`sweep`] removes.
 pub fn discard(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<bool> {
-    for _ in 0..ATTEMPTS {
-        let trash = hidden(TRASH_PREFIX)?;
+    let trash = hidden(TRASH_PREFIX)?;
+    let held = {
+        let _unswept = unswept(parent)?;
         match parent.rename_noreplace(name, parent, &trash) {
             Err(error) if error.is_not_found() => return Ok(false),
-            Err(error) if *error.kind() == Kind::Exists => continue,
             other => other?,
         }
-        // Held so that no sweep works on it at the same time; a thing that is no directory goes in one step anyway.
-        let held = parent.subdir(&trash).ok();
-        if let Some(dir) = &held {
-            lock::try_exclusive(dir)?;
-        }
-        tree::remove_within(parent, &trash, wait)?;
-        return Ok(true);
+        // A thing that is no directory goes in one step: nobody needs to be kept away.
+        parent.subdir(&trash).ok()
+    };
+    if let Some(dir) = &held {
+        lock::try_exclusive(dir)?;
     }
-    Err(Error::failed("no free name to move it to"))
+    tree::remove_within(parent, &trash, wait)?;
+    Ok(true)
+}
+
+/// While this lives no sweep looks for what is left over: what has its hidden name can be locked in peace.
+fn unswept(parent: &Dir) -> Result<Dir> {
+    let guard = parent.reopen()?;
+    lock::shared(&guard)?;
+    Ok(guard)
 }
 
 /// Removes what killed processes left in `parent`: stages and trash that nobody holds.
@@ -92,21 +94,30 @@ pub fn discard(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<bool> {
 /// Goes on after a failure and returns the first one; what is not done at the deadline is left to the next sweep.
 pub fn sweep(parent: &Dir, wait: Wait<'_>) -> Result<()> {
     let mut first = Ok(());
-    for entry in parent.entries(ENTRIES_MAX)? {
-        if is_left_over(&entry.name) {
-            first = first.and(take_away(parent, &entry.name, wait));
-        }
+    for (name, _held) in left_over(parent)? {
+        let removed = tree::remove_within(parent, &name, wait);
+        first = first.and(removed.with_context(|| format!("left over: {name:?}")));
     }
     first
 }
 
-fn take_away(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<()> {
-    let held = match parent.subdir(name) {
-        Ok(dir) => lock::try_exclusive(&dir)?.then_some(dir).is_none(),
-        // A file, or gone already.
-        Err(_) => false,
-    };
-    if held { Ok(()) } else { tree::remove_within(parent, name, wait).with_context(|| format!("left over: {name:?}")) }
+/// What nobody holds, now held by us. Nothing when others are making things, which sweep themselves.
+fn left_over(parent: &Dir) -> Result<Vec<(OsString, Option<Dir>)>> {
+    let guard = parent.reopen()?;
+    if !lock::try_exclusive(&guard)? {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let hidden = parent.entries(ENTRIES_MAX)?.into_iter().map(|entry| entry.name).filter(|name| is_left_over(name));
+    for name in hidden.take(SWEPT_MAX) {
+        match parent.subdir(&name) {
+            Ok(dir) if lock::try_exclusive(&dir)? => found.push((name, Some(dir))),
+            Ok(_) => {}
+            // A file, or gone already.
+            Err(_) => found.push((name, None)),
+        }
+    }
+    Ok(found)
 }
 
 /// Names that are never a thing of the store.
@@ -122,14 +133,10 @@ fn hidden(prefix: &str) -> Result<OsString> {
     Ok(OsString::from(format!("{prefix}{}", kernel::hex(&kernel::random::<8>()?))))
 }
 
-fn is_still(parent: &Dir, name: &OsStr, dir: &Dir) -> Result<bool> {
-    let meta = dir.meta()?;
-    Ok(parent.lookup(name)?.is_some_and(|there| there.is_same(&meta)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
     use crate::sys::tree::Scratch;
 
     fn names(dir: &Dir) -> Vec<OsString> {
@@ -168,6 +175,27 @@ mod tests {
         let mut left = names(scratch.dir());
         left.sort();
         assert_eq!(left, [".other", "alive", "web"]);
+    }
+
+    #[test]
+    fn many_make_discard_and_sweep_at_once() {
+        let scratch = Scratch::new("stage-many");
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let dir = scratch.dir();
+                scope.spawn(move || {
+                    for round in 0..25 {
+                        sweep(dir, Wait::for_ever()).unwrap();
+                        let stage = Stage::create(dir).unwrap();
+                        stage.dir().create_file("f", 0o600).unwrap();
+                        let name = format!("t{thread}-{round}");
+                        stage.commit(&name).unwrap();
+                        assert!(discard(dir, OsStr::new(&name), Wait::for_ever()).unwrap());
+                    }
+                });
+            }
+        });
+        assert_eq!(names(scratch.dir()), [""; 0]);
     }
 
     #[test]

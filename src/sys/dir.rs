@@ -262,20 +262,29 @@ impl Dir {
         rustix::fs::seek(self, start).map(drop).map_err(|errno| Error::os(errno, "lseek"))
     }
 
-    /// All names, in no order. `Invalid` when there are more than `most`.
-    pub fn entries(&self, most: usize) -> Result<Vec<Entry>> {
+    /// Visits every name, however many there are; what is made or removed meanwhile may be seen or not.
+    pub fn for_each(&self, mut visit: impl FnMut(Entry) -> Result<()>) -> Result<()> {
         let reader = self.reopen()?;
-        let mut all = Vec::new();
         loop {
             let next = reader.next_entries()?;
             if next.is_empty() {
-                return Ok(all);
+                return Ok(());
             }
-            all.extend(next);
-            if all.len() > most {
+            next.into_iter().try_for_each(&mut visit)?;
+        }
+    }
+
+    /// All names, in no order. `Invalid` when there are more than `most`.
+    pub fn entries(&self, most: usize) -> Result<Vec<Entry>> {
+        let mut all = Vec::new();
+        self.for_each(|entry| {
+            if all.len() == most {
                 return Err(Error::invalid(format!("a directory holds more than {most} names")));
             }
-        }
+            all.push(entry);
+            Ok(())
+        })?;
+        Ok(all)
     }
 }
 

@@ -6,6 +6,16 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
+/// Takes the shared lock; waits for an exclusive one to end, which its holder must see to be soon.
+pub fn shared(fd: impl AsFd) -> Result<()> {
+    loop {
+        match rustix::fs::flock(&fd, FlockOperation::LockShared) {
+            Err(Errno::INTR) => continue,
+            other => return other.map_err(|errno| Error::os(errno, "flock(LOCK_SH)")),
+        }
+    }
+}
+
 /// Takes the exclusive lock if nobody has it; false when somebody has.
 pub fn try_exclusive(fd: impl AsFd) -> Result<bool> {
     loop {

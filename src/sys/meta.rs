@@ -130,6 +130,24 @@ pub fn xattr(fd: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
+pub fn has_xattr(fd: impl AsFd, name: &str) -> Result<bool> {
+    match rustix::fs::fgetxattr(fd, name, &mut [] as &mut [u8]) {
+        Ok(_) => Ok(true),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(false),
+        Err(errno) => Err(Error::os(errno, format!("fgetxattr({name:?})"))),
+    }
+}
+
+/// Whether an extended attribute has exactly this value, of at most 8 bytes.
+pub fn is_xattr(fd: impl AsFd, name: &str, wanted: &[u8]) -> Result<bool> {
+    let mut value = [0u8; 8];
+    match rustix::fs::fgetxattr(fd, name, value.as_mut_slice()) {
+        Ok(length) => Ok(&value[..length] == wanted),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
+        Err(errno) => Err(Error::os(errno, format!("fgetxattr({name:?})"))),
+    }
+}
+
 pub fn set_xattr(fd: impl AsFd, name: &OsStr, value: &[u8]) -> Result<()> {
     rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
         .map_err(|errno| Error::os(errno, format!("fsetxattr({name:?})")))

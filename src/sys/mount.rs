@@ -64,15 +64,12 @@ fn try_overlay(overlay: &Overlay<'_>, source: &str, changes: Changes) -> Result<
     create(&context)
 }
 
-/// A filesystem without options that is attached nowhere yet, for what a test mounts.
+/// A filesystem that is attached nowhere yet, for what a test mounts.
 #[cfg(test)]
-pub fn filesystem(fstype: &str) -> Result<OwnedFd> {
-    create(&fsopen(fstype)?)
-}
-
-#[cfg(test)]
-pub fn tmpfs() -> Result<OwnedFd> {
-    filesystem("tmpfs")
+pub fn filesystem(fstype: &str, options: &[(&str, &str)]) -> Result<OwnedFd> {
+    let context = fsopen(fstype)?;
+    options.iter().try_for_each(|(key, value)| set(&context, key, value))?;
+    create(&context)
 }
 
 fn fsopen(fstype: &str) -> Result<OwnedFd> {

@@ -312,6 +312,81 @@ mod tests {
         remove(scratch.dir(), OsStr::new("top")).unwrap();
     }
 
+    /// Runs in a mount namespace of its own, which ends with its thread.
+    fn apart(test: impl FnOnce() + Send) {
+        if !crate::sys::credentials::is_root() {
+            return eprintln!("skip: needs root");
+        }
+        let run = || {
+            crate::sys::mountns::unshare().unwrap();
+            test();
+        };
+        std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+
+    #[test]
+    fn no_mount_is_crossed_not_even_one_of_the_same_filesystem() {
+        apart(|| {
+            let scratch = Scratch::new("tree-mount");
+            let victim = scratch.dir().mkdir("victim", 0o700).unwrap();
+            victim.create_file("precious", 0o600).unwrap();
+            scratch.dir().mkdir("top", 0o700).unwrap().mkdir("bound", 0o700).unwrap();
+            let bound = scratch.path().join("top/bound");
+            rustix::mount::mount_bind(scratch.path().join("victim"), &bound).unwrap();
+            let error = remove(scratch.dir(), OsStr::new("top")).unwrap_err().to_string();
+            assert!(error.contains("\"bound\" is a mount point"), "{error}");
+            assert!(victim.lookup("precious").unwrap().is_some());
+            crate::sys::mountns::detach(&bound).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_mount_on_a_file_is_told() {
+        apart(|| {
+            let scratch = Scratch::new("tree-mounted-file");
+            let top = scratch.dir().mkdir("top", 0o700).unwrap();
+            for name in ["file", "other"] {
+                top.create_file(name, 0o600).unwrap();
+            }
+            let path = scratch.path().join("top/file");
+            rustix::mount::mount_bind(scratch.path().join("top/other"), &path).unwrap();
+            let error = remove(scratch.dir(), OsStr::new("top")).unwrap_err().to_string();
+            assert!(error.contains("mounted on it"), "{error}");
+            crate::sys::mountns::detach(&path).unwrap();
+        });
+    }
+
+    #[test]
+    fn one_who_swaps_directories_for_symlinks_gains_nothing() {
+        let scratch = Scratch::in_memory("tree-race");
+        let victim = scratch.dir().mkdir("victim", 0o700).unwrap();
+        victim.create_file("precious", 0o600).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let target = scratch.path().join("victim");
+                let attacker = Dir::open(scratch.path()).unwrap();
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let Ok(top) = attacker.subdir("top") else { continue };
+                    let _ = top.rename_noreplace("d", &top, "moved");
+                    let _ = top.symlink(target.as_os_str(), "d");
+                    let _ = top.unlink("d");
+                    let _ = top.rename_noreplace("moved", &top, "d");
+                }
+            });
+            for _ in 0..300 {
+                let top = scratch.dir().ensure("top", 0o700).unwrap();
+                if let Ok(dir) = top.ensure("d", 0o700) {
+                    let _ = dir.create_file("f", 0o600);
+                }
+                // It may say that somebody changes the tree; the victim is what matters.
+                let _ = remove(scratch.dir(), OsStr::new("top"));
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(victim.lookup("precious").unwrap().is_some());
+    }
+
     #[test]
     fn a_missing_name_is_no_error() {
         let scratch = Scratch::new("tree-missing");

@@ -1,15 +1,18 @@
 //! What a directory that is made new still gets from the one it hides.
 
 use super::upper;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sys::dir::Dir;
 use crate::sys::meta::Kind;
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Names looked at below one directory, and how deep; what is beyond is left out.
-const NAMES_MAX: usize = 20_000;
+/// Names copied below one directory, and how deep, the outer ones first; what is beyond is left out.
+const NAMES_MAX: usize = 4096;
 const DEPTH_MAX: usize = 16;
+/// Directories that wait, open on both sides.
+const OPEN_MAX: usize = 128;
 /// Bytes of one file of settings that is copied.
 const FILE_MAX: u64 = 1 << 20;
 const MASK: &str = "/dev/null";
@@ -33,18 +36,15 @@ pub fn keep(names: &[&str], from: &Dir, to: &Dir) -> Result<()> {
 
 /// Units that are masked, by a link to `/dev/null` or an empty file, and the choice of the bus.
 pub fn masks(from: &Dir, to: &Dir) -> Result<()> {
-    for entry in from.entries(NAMES_MAX)? {
-        let Some(meta) = from.lookup(&entry.name)? else { continue };
+    from.for_each(|entry| {
+        let Some(meta) = from.lookup(&entry.name)? else { return Ok(()) };
         let is_kept = match meta.kind {
             Kind::Symlink => entry.name == BUS || from.readlink(&entry.name)? == MASK,
             Kind::File => meta.size == 0,
             _ => false,
         };
-        if is_kept {
-            copy_one(from, &entry.name, meta.kind, to)?;
-        }
-    }
-    Ok(())
+        if is_kept { copy_one(from, &entry.name, meta.kind, to).map(drop) } else { Ok(()) }
+    })
 }
 
 /// journald names a directory after the machine it is of.
@@ -53,27 +53,23 @@ fn is_machine_id(name: &OsStr) -> bool {
 }
 
 fn copy(from: &Dir, to: &Dir, wanted: &dyn Fn(Kind, &OsStr) -> bool) -> Result<()> {
-    let mut pending = vec![(from.reopen()?, to.reopen()?, 0)];
-    let mut seen = 0;
-    while let Some((from, to, depth)) = pending.pop() {
-        for entry in from.entries(super::tree::ENTRIES_MAX)? {
+    let mut pending = VecDeque::from([(from.reopen()?, to.reopen()?, 0)]);
+    let mut copied = 0;
+    while let Some((from, to, depth)) = pending.pop_front() {
+        from.for_each(|entry| {
             let kind = match entry.kind {
                 Some(kind) => kind,
                 None => from.lookup(&entry.name)?.map_or(Kind::Socket, |meta| meta.kind),
             };
-            if !wanted(kind, &entry.name) {
-                continue;
+            if copied == NAMES_MAX || !wanted(kind, &entry.name) {
+                return Ok(());
             }
-            seen += 1;
-            if seen > NAMES_MAX {
-                return Err(Error::failed(format!("more than {NAMES_MAX} directories")));
-            }
-            if let Some((source, made)) = copy_one(&from, &entry.name, kind, &to)?
-                && depth < DEPTH_MAX
-            {
-                pending.push((source, made, depth + 1));
-            }
-        }
+            copied += 1;
+            let made =
+                copy_one(&from, &entry.name, kind, &to)?.filter(|_| depth < DEPTH_MAX && pending.len() < OPEN_MAX);
+            pending.extend(made.map(|(source, made)| (source, made, depth + 1)));
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -13,17 +13,13 @@ const OPAQUE: &str = "trusted.overlay.opaque";
 const REDIRECT: &str = "trusted.overlay.redirect";
 /// The name under which a thing is made; one at a time, in a directory that no guest sees.
 const BUILD: &str = "hide";
-/// Directories of a guest that are searched for whiteouts, and how deep.
-const PURGE_MAX: usize = 100_000;
+/// How deep a guest's directory is searched for whiteouts, and how many wait for it; those beyond are seen as odd files.
 const PURGE_DEPTH_MAX: usize = 64;
+const PURGE_OPEN_MAX: usize = 256;
 
 /// Whether the lower directory of the same path does not show through this one.
 pub fn is_apart(dir: &Dir) -> Result<bool> {
-    Ok(is_opaque(dir)? || meta::xattr(dir, REDIRECT)?.is_some())
-}
-
-fn is_opaque(dir: &Dir) -> Result<bool> {
-    Ok(meta::xattr(dir, OPAQUE)?.is_some_and(|value| value == b"y"))
+    Ok(meta::is_xattr(dir, OPAQUE, b"y")? || meta::has_xattr(dir, REDIRECT)?)
 }
 
 fn set_opaque(dir: &Dir) -> Result<()> {
@@ -73,14 +69,15 @@ pub fn make_opaque(spot: &Spot<'_>, lower: &Dir, fill: impl Fn(&Dir) -> Result<(
 fn purge_whiteouts(top: &Dir) -> Result<()> {
     let mut pending = vec![(top.reopen()?, 0)];
     while let Some((dir, depth)) = pending.pop() {
-        for entry in dir.entries(PURGE_MAX)? {
-            let Some(meta) = dir.lookup(&entry.name)? else { continue };
+        dir.for_each(|entry| {
+            let Some(meta) = dir.lookup(&entry.name)? else { return Ok(()) };
             if meta.is_whiteout() {
                 dir.unlink(&entry.name)?;
-            } else if meta.is_dir() && depth < PURGE_DEPTH_MAX {
+            } else if meta.is_dir() && depth < PURGE_DEPTH_MAX && pending.len() < PURGE_OPEN_MAX {
                 pending.push((dir.subdir(&entry.name)?, depth + 1));
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(())
 }
