@@ -88,13 +88,6 @@ impl Value {
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
-        match self.inner() {
-            Value::Bool(value) => Some(*value),
-            _ => None,
-        }
-    }
-
     /// Any integer, as far as it fits.
     pub fn as_i64(&self) -> Option<i64> {
         match self.inner() {

@@ -1,6 +1,6 @@
-//! The journal, through `journalctl`: its command lines (pure), and the last lines of one run of a unit.
+//! The last lines of one run of a unit, from the journal, through `journalctl`.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sys::poll::{For, Wait, poll_one};
 use crate::sys::spawn::Program;
 use crate::text::sanitize;
@@ -11,47 +11,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// Looked up in PATH.
-pub const PROGRAM: &str = "journalctl";
+/// Where it may be; it is never searched in `$PATH`.
+const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 /// A journal that does not answer within this is done without.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// Bytes of the last lines of a run that are looked at.
 const OUTPUT_MAX: u64 = 256 * 1024;
-
-/// What to show of a journal.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Query<'a> {
-    /// Only this unit's lines.
-    pub unit: Option<&'a str>,
-    /// The journal files below this directory, not the host's.
-    pub directory: Option<&'a Path>,
-    pub follow: bool,
-    pub lines: Option<u32>,
-    /// The user's own arguments, as they are.
-    pub extra: &'a [OsString],
-}
-
-/// The arguments of `journalctl` for a query, without the zeroth.
-pub fn arguments(query: &Query<'_>) -> Vec<OsString> {
-    let mut arguments = Vec::new();
-    if let Some(unit) = query.unit {
-        arguments.push(format!("--unit={unit}").into());
-    }
-    if let Some(directory) = query.directory {
-        let mut argument = OsString::from("--directory=");
-        argument.push(directory);
-        arguments.push(argument);
-    }
-    if query.follow {
-        arguments.push("--follow".into());
-    }
-    if let Some(lines) = query.lines {
-        arguments.push(format!("--lines={lines}").into());
-    }
-    arguments.extend_from_slice(query.extra);
-    arguments
-}
 
 /// The arguments for the last lines of one run of a unit: what its processes wrote, and what systemd said of it. For one
 /// that never came to run: what systemd has just said.
@@ -79,7 +45,9 @@ pub fn last_lines(unit: &str, invocation_id: &str, lines: usize) -> Vec<String> 
 }
 
 fn output(arguments: &[OsString], wait: Wait<'_>) -> Result<Vec<u8>> {
-    let program = Program::new(Path::new(PROGRAM), arguments).input(Stdio::null());
+    let path = PROGRAMS.iter().map(Path::new).find(|path| path.exists());
+    let path = path.ok_or_else(|| Error::new(Kind::NotFound, "journalctl is not installed"))?;
+    let program = Program::new(path, arguments).input(Stdio::null());
     let mut child = program.output(Stdio::piped(), Stdio::null()).end_with_us().spawn()?;
     let output = read_all(child.stdout.take(), wait);
     // It has closed its output, or said enough.
@@ -104,21 +72,6 @@ fn read_all(pipe: Option<std::process::ChildStdout>, wait: Wait<'_>) -> Result<V
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_query_becomes_arguments_and_the_users_own_stay_as_they_are() {
-        let extra = ["--since".into(), "-1h $x".into()];
-        let query = Query {
-            unit: Some("sdme@web.service"),
-            directory: Some(Path::new("/a b")),
-            follow: true,
-            lines: Some(5),
-            extra: &extra,
-        };
-        let expected = ["--unit=sdme@web.service", "--directory=/a b", "--follow", "--lines=5", "--since", "-1h $x"];
-        assert_eq!(arguments(&query), expected);
-        assert!(arguments(&Query::default()).is_empty());
-    }
 
     #[test]
     fn a_run_is_found_by_its_id_and_one_that_never_was_by_its_unit() {

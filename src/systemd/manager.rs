@@ -70,13 +70,6 @@ impl Manager {
         Manager::private(Connection::over(socket, Limits::HOSTILE)?, limit)
     }
 
-    /// A guest's manager behind its bus, to which `socket` is connected.
-    pub fn of_guest_bus(socket: OwnedFd, limit: Duration) -> Result<Manager> {
-        let mut connection = Connection::over(socket, Limits::HOSTILE)?;
-        connection.hello(Wait::at_most(limit))?;
-        Manager::on_bus(connection, limit)
-    }
-
     fn unproven(connection: Connection, limit: Duration) -> Manager {
         Manager {
             connection,

@@ -3,7 +3,7 @@
 use crate::dbus::message::Message;
 use crate::dbus::value::Value;
 use crate::error::{Error, Kind, Result};
-use crate::systemd::manager::{Manager, NO_SUCH_UNIT, get};
+use crate::systemd::manager::{Manager, get};
 
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -154,9 +154,4 @@ fn parse_row(row: &[Value]) -> Option<(UnitStatus, String)> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether an error says that the unit is not loaded.
-pub fn is_no_such_unit(error: &Error) -> bool {
-    *error.kind() == Kind::Dbus(NO_SUCH_UNIT.into())
 }

@@ -8,13 +8,14 @@ use crate::dbus::value::Value;
 use crate::error::{Context, Result};
 use crate::sys::poll::Wait;
 use crate::systemd::escape;
-use crate::systemd::job::JobResult;
 use crate::systemd::manager::{MANAGER, Manager, PROPERTIES, SYSTEMD, get};
 
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 
-/// How the main process of a unit ended.
+/// How the main process of a unit ended. A start job that failed does not tell whether the program ran: one of `Type=exec`
+/// whose program ends at once with an error fails, too, when systemd sees the end of the process before it sees that it
+/// was executed (tried: every twentieth run, 252).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ended {
     /// 1 exited, 2 killed, 3 killed with a core (CLD_EXITED and so on of sigaction(2)); 0: it was never started.
@@ -23,21 +24,6 @@ pub struct Ended {
     pub status: i32,
     /// systemd's word: "success", "exit-code", "signal", "timeout", "oom-kill" ...
     pub result: String,
-}
-
-/// The exit statuses by which systemd says that it could not even execute the program (systemd.exec(5), "Process Exit
-/// Codes"): 203 for execve(2) itself, 200 for the working directory, 217 for the user.
-const SETUP_FAILURES: std::ops::RangeInclusive<i32> = 200..=245;
-
-impl Ended {
-    /// Whether a unit of `Type=exec` ended before its program ran, given how its start job did.
-    ///
-    /// The job alone does not tell: one whose program fails at once fails too, as systemd may see the end of the process
-    /// before it sees that it was executed (tried: every twentieth run, 252). What stays ambiguous is a program that does so
-    /// with a status of systemd's own.
-    pub fn is_setup_failure(&self, job: &JobResult) -> bool {
-        !job.is_done() && self.code == 1 && SETUP_FAILURES.contains(&self.status)
-    }
 }
 
 #[derive(Default)]
