@@ -3,7 +3,7 @@
 use crate::container::mounts::{self, Choice};
 use crate::container::open::STATE_FILE;
 use crate::container::state::{Layer, Rootfs, Services, State};
-use crate::container::{hide, name, overlay};
+use crate::container::{hide, name, overlay, trial};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
@@ -49,7 +49,7 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
 }
 
 fn build(paths: &Paths, stage: &Stage, name: &Name, rootfs: Rootfs, services: Services, choice: Choice) -> Result<()> {
-    let Choice { layers, skipped } = overlay::trial(paths, &rootfs, choice, stage.dir())?;
+    let Choice { layers, skipped } = trial::trial(paths, &rootfs, choice, stage.dir())?;
     let directory = stage.dir().mkdir(overlay::LAYERS, 0o700)?;
     for layer in &layers {
         overlay::create_layer(&directory, layer, &overlay::lower(paths, &rootfs, layer)?)?;

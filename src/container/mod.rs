@@ -33,3 +33,4 @@ pub mod state;
 pub mod stop;
 pub mod template;
 pub mod terminal;
+pub mod trial;

@@ -1,24 +1,21 @@
-//! The overlays of a container: its directories, a trial before it is made, the whole tree before it boots.
+//! The overlays of a container: its directories, and the whole tree that is mounted before it boots.
 
 use crate::container::hide;
-use crate::container::mounts::Choice;
-use crate::container::state::{Layer, Rootfs, Skipped, State};
+use crate::container::state::{Layer, Rootfs, State};
 use crate::error::{Context, Errno, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::datadir;
 use crate::sys::dir::Dir;
 use crate::sys::meta;
 use crate::sys::mount::{self, Changes};
-use crate::sys::tree;
 use crate::text::mountinfo::{self, Mount};
-use std::ffi::OsStr;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 pub const LAYERS: &str = "layers";
-const UPPER: &str = "upper";
-const WORK: &str = "work";
+pub const UPPER: &str = "upper";
+pub const WORK: &str = "work";
 
 /// One layer with everything opened that a mount needs.
 struct Opened {
@@ -61,72 +58,8 @@ fn open_layer(layers: &Dir, layer: &Layer, lower: Dir) -> Result<Opened> {
     Ok(Opened { mountpoint: layer.mountpoint.clone(), fstype: layer.fstype.clone(), lower, upper, work, directory })
 }
 
-/// Tries in `stage` whether each layer can be mounted: it is, nowhere, and let go. A layer that is refused and that no
-/// system needs to boot is then one of the mounts that are not followed.
-///
-/// Errors: what the datadir's filesystem lacks, or which layer is refused.
-pub fn trial(paths: &Paths, rootfs: &Rootfs, choice: Choice, stage: &Dir) -> Result<Choice> {
-    const TRIAL: &str = "trial";
-    let dir = stage.mkdir(TRIAL, 0o700)?;
-    check_upper(&dir)?;
-    let mut fit = Choice { layers: Vec::new(), skipped: choice.skipped };
-    for layer in choice.layers {
-        match try_layer(&dir, &lower(paths, rootfs, &layer)?) {
-            Ok(()) => fit.layers.push(layer),
-            Err(error) if is_needed(&layer.mountpoint) => return Err(refused(error, &layer.mountpoint, &layer.fstype)),
-            Err(error) => {
-                let why = format!("overlayfs refuses it: {error}");
-                fit.skipped.push(Skipped { mountpoint: layer.mountpoint, fstype: layer.fstype, why });
-            }
-        }
-    }
-    tree::remove(stage, OsStr::new(TRIAL))?;
-    Ok(fit)
-}
-
-/// Without these a system does not boot.
-fn is_needed(mountpoint: &Path) -> bool {
-    const NEEDED: [&str; 7] = ["/bin", "/etc", "/lib", "/lib64", "/sbin", "/usr", "/var"];
-    mountpoint == Path::new("/") || NEEDED.iter().any(|needed| mountpoint.starts_with(needed))
-}
-
-/// With an upper and work of its own: what a trial leaves there must not meet what a container keeps.
-fn try_layer(dir: &Dir, lower: &Dir) -> Result<()> {
-    for name in [UPPER, WORK] {
-        tree::remove(dir, OsStr::new(name))?;
-    }
-    let (upper, work) = (dir.mkdir(UPPER, 0o700)?, dir.mkdir(WORK, 0o700)?);
-    let overlay = mount::Overlay { lower: lower.as_fd(), upper: upper.as_fd(), work: work.as_fd() };
-    mount::overlay(&overlay, "sdme", Changes::Discarded).map(drop)
-}
-
-/// Says what a filesystem lacks to hold the changes of an overlay. Overlayfs itself would go on, and show in the
-/// container what it could not hide.
-fn check_upper(dir: &Dir) -> Result<()> {
-    let lacks = |what: &str| Error::failed(format!("{what}: use another filesystem for the datadir (--datadir)"));
-    meta::set_xattr(dir, OsStr::new("trusted.overlay.opaque"), b"y").map_err(|error| match error.errno() {
-        Some(Errno::OPNOTSUPP) => lacks("the datadir's filesystem has no trusted extended attributes"),
-        Some(Errno::PERM) => Error::failed("trusted extended attributes are forbidden here: CAP_SYS_ADMIN is needed"),
-        _ => error,
-    })?;
-    dir.whiteout("whiteout").map_err(|error| match error.errno() {
-        Some(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
-            lacks("the datadir's filesystem holds no whiteouts (devices 0/0)")
-        }
-        _ => error,
-    })?;
-    if dir.entries(1)?.iter().any(|entry| entry.kind.is_none()) {
-        return Err(lacks(
-            "the datadir's filesystem does not tell the types of its names (d_type; XFS made with ftype=0)",
-        ));
-    }
-    if meta::is_casefolded(dir)? {
-        return Err(lacks("the datadir ignores the case of names (casefold)"));
-    }
-    Ok(())
-}
-
-fn refused(error: Error, mountpoint: &Path, fstype: &str) -> Error {
+/// Why a layer cannot be mounted, from the errno and what the kernel says of it.
+pub fn refused(error: Error, mountpoint: &Path, fstype: &str) -> Error {
     let why = match error.errno() {
         Some(Errno::NODEV) => "this kernel has no overlay filesystem (CONFIG_OVERLAY_FS, module overlay)".to_string(),
         Some(Errno::NOSYS) => "this kernel has no fsopen(2): Linux 5.2 or newer is needed".to_string(),
@@ -236,7 +169,9 @@ fn place(layer: &Opened, state: &State, paths: &Paths) -> Result<hide::Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::Services;
+    use crate::container::mounts::Choice;
+    use crate::container::state::{Services, Skipped};
+    use crate::container::trial;
     use crate::store::name::Name;
     use crate::sys::tree::Scratch;
     use crate::sys::{credentials, mountns};
@@ -296,7 +231,7 @@ mod tests {
                 create_layer(&layers, layer, &lower(&self.paths, &self.state.rootfs, layer)?)?;
             }
             let choice = Choice { layers: self.state.layers.clone(), skipped: Vec::new() };
-            trial(&self.paths, &self.state.rootfs, choice, &container).map(drop)
+            trial::trial(&self.paths, &self.state.rootfs, choice, &container).map(drop)
         }
 
         fn mount(&self) -> Result<()> {
@@ -498,6 +433,24 @@ mod tests {
                 assert_eq!((of("etc/ssl/private").mode, of("etc/ssl/private").gid), (0o710, 112));
                 assert_eq!((of("tmp").mode, of("etc").mode, of("").mode), (0o1777, 0o751, 0o755));
             });
+        });
+    }
+
+    #[test]
+    fn the_times_of_directories_are_the_hosts() {
+        apart(|| {
+            let stand = Stand::new("overlay-times");
+            for path in ["usr/local/lib/x", "etc/ssl/private/k", "var/lib/systemd/x"] {
+                stand.host(path, "");
+            }
+            let directories = ["usr", "usr/local/lib", "etc", "etc/ssl/private", "var/lib/systemd"];
+            let of = |path: PathBuf| Dir::open(&path).unwrap().meta().unwrap().modified;
+            for path in directories {
+                meta::set_modified(Dir::open(&stand.paths.host_root().join(path)).unwrap(), (1_000_000_000, 7))
+                    .unwrap();
+            }
+            stand.create().unwrap();
+            stand.boot(|tree| directories.map(|path| assert_eq!(of(tree.join(path)), (1_000_000_000, 7), "{path}")));
         });
     }
 

@@ -5,7 +5,8 @@ use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
 use crate::sys::credentials;
-use crate::sys::dir::Dir;
+use crate::sys::dir::{self, Dir};
+use crate::sys::meta::Meta;
 use crate::sys::poll::Wait;
 use std::path::{Component, Path};
 
@@ -69,7 +70,7 @@ fn check_own(dir: &Dir, path: &Path) -> Result<()> {
     if credentials::is_root() && meta.uid != 0 {
         return Err(Error::failed(format!("{path:?} belongs to user {}: it must be root's (chown root)", meta.uid)));
     }
-    if meta.mode & WRITABLE_BY_OTHERS != 0 {
+    if is_open_to_others(&meta) {
         return Err(Error::failed(format!(
             "{path:?} can be written by others (mode {:04o}): chmod go-w makes it safe",
             meta.mode
@@ -78,20 +79,36 @@ fn check_own(dir: &Dir, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A directory above that others can write in lets them exchange ours, unless it is sticky as `/tmp` is.
+/// A directory above that others can write in lets them exchange ours: those on the way that was given, through
+/// symlinks perhaps, and those in which it really is.
 fn check_parents(dir: &Dir, path: &Path) -> Result<()> {
-    let mut above = dir.parent()?;
     for part in path.ancestors().skip(1) {
-        let meta = above.meta()?;
-        if meta.mode & WRITABLE_BY_OTHERS != 0 && meta.mode & STICKY == 0 {
-            return Err(Error::failed(format!(
-                "datadir {path:?} could be exchanged: {part:?} can be written by others (mode {:04o})",
-                meta.mode
-            )));
-        }
+        check_parent(&Dir::open(part)?, path)?;
+    }
+    let mut above = dir.parent()?;
+    // The parent of the root is the root.
+    while !above.meta()?.is_same(&above.parent()?.meta()?) {
+        check_parent(&above, path)?;
         above = above.parent()?;
     }
     Ok(())
+}
+
+fn check_parent(above: &Dir, path: &Path) -> Result<()> {
+    let meta = above.meta()?;
+    if !is_open_to_others(&meta) {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "datadir {path:?} could be exchanged: {:?} above it can be written by others (mode {:04o})",
+        dir::path_of(above)?,
+        meta.mode
+    )))
+}
+
+/// In a sticky directory, as `/tmp` and a fresh tmpfs are, nobody moves what is another's.
+fn is_open_to_others(meta: &Meta) -> bool {
+    meta.mode & WRITABLE_BY_OTHERS != 0 && meta.mode & STICKY == 0
 }
 
 /// The names of all containers, sorted. None when there is no datadir yet. What has no valid name is left out.
@@ -175,8 +192,16 @@ mod tests {
         let at = |path: &str| ensure(&under(&scratch).with_datadir(scratch.path().join(path)));
         assert!(at("open").unwrap_err().to_string().contains("0777"));
         assert!(at("open/sdme").unwrap_err().to_string().contains("exchanged"));
+        std::os::unix::fs::symlink("open", scratch.path().join("link")).unwrap();
+        assert!(at("link/sdme").unwrap_err().to_string().contains("exchanged"));
+        let deep = open.mkdir("deep", 0o700).unwrap();
+        std::os::unix::fs::symlink("open/deep", scratch.path().join("deep")).unwrap();
+        assert!(at("deep").unwrap_err().to_string().contains("exchanged"));
+        meta::set_mode(&deep, 0o770).unwrap();
         meta::set_mode(&open, 0o1777).unwrap();
+        assert!(at("open/deep").unwrap_err().to_string().contains("0770"));
         at("open/sdme").unwrap();
+        at("open").unwrap();
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub fn apply(state: &State, places: &[Place], host: &Host) -> Result<()> {
     for path in &host.hidden {
         hiding.exactly(Action::Whiteout, path).with_context(|| format!("hiding {path:?} of the host"))?;
     }
+    hiding.tree.settle()?;
     match places.first() {
         Some(place) if !again => place.build.create_file(DONE, 0o600).map(drop),
         _ => Ok(()),

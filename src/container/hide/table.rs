@@ -269,7 +269,7 @@ pub const TABLE: &[Rule] = &[
         Host,
         Empty,
         "credentials of the host's services",
-        &["/etc/credstore", "/etc/credstore.encrypted", "/usr/lib/credstore", "/usr/local/lib/credstore"],
+        &["/etc/credstore", "/etc/credstore.encrypted", "/usr/local/lib/credstore"],
     ),
     rule(
         Host,
@@ -482,7 +482,9 @@ pub const TABLE: &[Rule] = &[
             "/var/snap",
             "/snap",
             "/etc/libvirt/secrets",
+            "/sysroot",
             "/.snapshots",
+            "/home/.snapshots",
             "/timeshift",
         ],
     ),

@@ -6,7 +6,7 @@ use super::Place;
 use super::upper;
 use crate::error::{Context, Error, Result};
 use crate::sys::dir::{Dir, Entry};
-use crate::sys::meta::{Kind, Meta};
+use crate::sys::meta::{self, Kind, Meta};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -21,6 +21,8 @@ pub struct Tree<'a> {
     places: &'a [Place],
     nodes: BTreeMap<PathBuf, Option<Node>>,
     real: BTreeMap<PathBuf, Option<PathBuf>>,
+    /// Directories made in the upper only to hold what is hidden in them.
+    made: Vec<(Dir, Meta)>,
 }
 
 /// A directory of the lower tree, and what stands for it in the upper.
@@ -49,7 +51,7 @@ pub struct Spot<'t> {
 
 impl<'a> Tree<'a> {
     pub fn new(places: &'a [Place]) -> Tree<'a> {
-        Tree { places, nodes: BTreeMap::new(), real: BTreeMap::new() }
+        Tree { places, nodes: BTreeMap::new(), real: BTreeMap::new(), made: Vec::new() }
     }
 
     /// The layer, other than the outermost, that is mounted at exactly this path.
@@ -169,14 +171,21 @@ impl<'a> Tree<'a> {
             Some(Node { upper: Upper::Open(_), .. }) => return Ok(true),
             Some(Node { upper: Upper::Missing, .. }) => {}
         }
-        let made = match self.spot_below(path)? {
-            Some((spot, lower)) => upper::make_directory(&spot, lower, |_| Ok(()))?,
+        let (made, meta) = match self.spot_below(path)? {
+            Some((spot, lower)) => (upper::make_directory(&spot, lower, |_| Ok(()))?, lower.meta()?),
             None => return Ok(false),
         };
+        self.made.push((made.reopen()?, meta));
         if let Some(Some(node)) = self.nodes.get_mut(path) {
             node.upper = Upper::Open(made);
         }
         Ok(true)
+    }
+
+    /// Gives the directories that were made the times of the host's: a new `/usr` would tell systemd that the system
+    /// has been updated (ConditionNeedsUpdate= of systemd.unit(5)).
+    pub fn settle(&self) -> Result<()> {
+        self.made.iter().try_for_each(|(dir, meta)| meta::set_modified(dir, meta.modified))
     }
 
     /// What is at the path, and below it, has been changed in the upper.

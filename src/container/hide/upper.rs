@@ -40,6 +40,7 @@ pub fn make_directory(spot: &Spot<'_>, lower: &Dir, fill: impl Fn(&Dir) -> Resul
     let dir = spot.build.mkdir(BUILD, 0o700)?;
     meta::copy(lower, &dir)?;
     fill(&dir)?;
+    meta::set_modified(&dir, lower.meta()?.modified)?;
     spot.build.rename_noreplace(BUILD, spot.upper, spot.name)?;
     Ok(dir)
 }
