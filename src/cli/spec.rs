@@ -102,7 +102,7 @@ const EXITS: [(&str, &str); 4] = [
     ("0", "done"),
     ("1", "it failed; standard error says why"),
     ("2", "the command line is wrong"),
-    ("130, 143", "interrupted by SIGINT, SIGTERM"),
+    ("129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"),
 ];
 
 const PAYLOAD_EXITS: [(&str, &str); 6] = [
@@ -110,7 +110,7 @@ const PAYLOAD_EXITS: [(&str, &str); 6] = [
     ("125", "sdme itself failed, or the command line is wrong; standard error says why"),
     ("126", "the command could not be executed"),
     ("127", "the command was not found"),
-    ("130, 143", "interrupted by SIGINT, SIGTERM"),
+    ("129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM before the command ran"),
     ("0", "left by ^] three times within a second"),
 ];
 
