@@ -3,7 +3,7 @@
 //! Nothing blocks: a terminal that is stopped, a reader that is slow, a guest that floods hold up their own flow only.
 
 use crate::container::escape::Escape;
-use crate::error::{Kind, Result};
+use crate::error::{Context, Errno, Error, Kind, Result};
 use crate::sys::io;
 use crate::sys::poll::{self, For, Wait};
 use crate::sys::pty;
@@ -22,6 +22,8 @@ pub struct Flow {
     pending: Vec<u8>,
     is_ended: bool,
     role: Role,
+    /// Why what the payload wrote could not be kept.
+    fault: Option<Error>,
 }
 
 #[derive(PartialEq)]
@@ -40,6 +42,7 @@ enum Role {
 #[derive(Default)]
 pub struct Relay {
     flows: Vec<Flow>,
+    fault: Option<Error>,
 }
 
 /// Why [`Relay::step`] came back.
@@ -53,7 +56,7 @@ pub enum Step {
 
 impl Flow {
     pub fn input(from: OwnedFd, to: OwnedFd) -> Flow {
-        Flow { from, to, pending: Vec::new(), is_ended: false, role: Role::Input }
+        Flow { from, to, pending: Vec::new(), is_ended: false, role: Role::Input, fault: None }
     }
 
     pub fn output(from: OwnedFd, to: OwnedFd) -> Flow {
@@ -123,12 +126,17 @@ impl Flow {
         match io::write(self.to.as_fd(), &self.pending) {
             Ok(None) => {}
             Ok(Some(length)) => drop(self.pending.drain(..length)),
-            Err(_) => self.lose_reader(),
+            Err(error) => self.lose_reader(error),
         }
     }
 
-    fn lose_reader(&mut self) {
+    /// A reader that has gone (EPIPE), or a terminal that has (EIO), wants no more; a disk that is full has lost what
+    /// the payload takes for written.
+    fn lose_reader(&mut self, error: Error) {
         self.pending.clear();
+        if self.role == Role::Output && !matches!(error.errno(), Some(Errno::PIPE | Errno::IO)) {
+            self.fault = Some(error);
+        }
         match &mut self.role {
             Role::Screen { is_deaf } => *is_deaf = true,
             _ => self.is_ended = true,
@@ -165,6 +173,8 @@ impl Relay {
     }
 
     /// Shows what the payload has left behind: until the ends, or until nothing more is there at once.
+    ///
+    /// Errors: that what it wrote could not be written on, now or before.
     pub fn drain(&mut self, wait: Wait<'_>) -> Result<()> {
         let wait = wait.no_longer_than(DRAIN_LIMIT);
         self.flows.retain(|flow| !flow.comes_from_user());
@@ -175,7 +185,7 @@ impl Relay {
                 ready => self.advance(&ready?),
             };
         }
-        Ok(())
+        self.fault.take().map_or(Ok(()), Err).context("writing what the command has written")
     }
 
     fn poll(&mut self, others: &[BorrowedFd<'_>], wait: Wait<'_>) -> Result<Vec<bool>> {
@@ -188,6 +198,8 @@ impl Relay {
     fn advance(&mut self, ready: &[bool]) -> bool {
         let flows = self.flows.iter_mut().zip(ready).filter(|(_, ready)| **ready);
         let left = flows.map(|(flow, _)| flow.advance()).fold(false, |left, leaves| left | leaves);
+        let fault = self.flows.iter_mut().find_map(|flow| flow.fault.take());
+        self.fault = self.fault.take().or(fault);
         self.flows.retain(|flow| !flow.is_done());
         left
     }
@@ -215,6 +227,17 @@ mod tests {
         let mut text = Vec::new();
         payload.read_to_end(&mut text).unwrap();
         assert_eq!(text, b"a\0\xff");
+    }
+
+    #[test]
+    fn output_that_finds_no_room_is_told() {
+        let (out, mut payload) = pipe().unwrap();
+        payload.write_all(b"lost").unwrap();
+        drop(payload);
+        let mut relay = Relay::default();
+        relay.add(Flow::output(fd(out), fd(File::options().write(true).open("/dev/full").unwrap())));
+        let error = relay.drain(Wait::for_ever()).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::NOSPC), "{error}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a payload is given as its standard input, output and error, and what has to be copied for it meanwhile.
 //!
-//! Pipes, sockets and files of the caller are handed over as they are. No device and no directory is: who holds a
-//! terminal can type into it (TIOCSTI), who holds a directory can leave the container through it (CVE-2024-21626).
+//! Pipes and sockets of the caller are handed over as they are. Nothing else is: who holds a terminal can type into it
+//! (TIOCSTI), who holds a directory can leave the container through it (CVE-2024-21626), and a guest's root who holds a
+//! file of the host that was opened for reading opens it again for writing, by /proc/self/fd/0.
 
 use crate::container::relay::{Flow, Relay};
 use crate::error::{Context, Error, Result};
@@ -40,12 +41,12 @@ pub struct Terminal {
 }
 
 impl Wires {
-    /// The caller's own descriptors, those that are devices by way of a pipe.
+    /// The caller's own descriptors, those that are files or devices by way of a pipe.
     pub fn files(caller: Caller<'_>) -> Result<Wires> {
         let mut relay = Relay::default();
         let input = input(&mut relay, caller.input).context("standard input")?;
         let output = output(&mut relay, caller.output).context("standard output")?;
-        // Two pipes would mix up the order in which a terminal is written to.
+        // Two pipes would mix up the order in which a terminal or a file is written to.
         let error = match io::is_same(caller.output, caller.error) {
             true => output.try_clone()?,
             false => self::output(&mut relay, caller.error).context("standard error")?,
@@ -175,15 +176,31 @@ mod tests {
     }
 
     #[test]
-    fn pipes_and_files_are_handed_over_as_they_are() {
+    fn pipes_are_handed_over_as_they_are() {
         let ((near, _), (_, far)) = (pipe().unwrap(), pipe().unwrap());
-        let file = File::open("/proc/self/exe").unwrap();
-        let mut wires = Wires::files(caller(&near, &far, &file)).unwrap();
+        let mut wires = Wires::files(caller(&near, &far, &far)).unwrap();
         let given = wires.take_files().unwrap();
         assert!(io::is_same(given[0].as_fd(), near.as_fd()));
         assert!(io::is_same(given[1].as_fd(), far.as_fd()));
-        assert!(io::is_same(given[2].as_fd(), file.as_fd()));
+        assert!(io::is_same(given[2].as_fd(), far.as_fd()));
         assert!(wires.take_files().is_none(), "no copy may stay");
+    }
+
+    #[test]
+    fn a_file_is_not_handed_over_but_what_is_in_it() {
+        let path = std::env::temp_dir().join(format!("sdme-terminal-{}", std::process::id()));
+        std::fs::write(&path, "of the host").unwrap();
+        let file = File::open(&path).unwrap();
+        let mut wires = Wires::files(caller(&file, &file, &file)).unwrap();
+        let [input, output, error] = wires.take_files().unwrap();
+        for given in [&input, &output, &error] {
+            assert_eq!(io::sort(given.as_fd()).unwrap(), Sort::Bytes);
+        }
+        let _ = wires.relay.step(&[], crate::sys::poll::Wait::at_most(std::time::Duration::from_millis(50)));
+        let mut text = String::new();
+        File::from(input).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "of the host");
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

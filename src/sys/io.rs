@@ -33,8 +33,11 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 /// What sort of thing a descriptor is, as far as handing it to somebody else goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {
-    /// A pipe, a socket, a regular file: bytes and nothing more.
+    /// A pipe or a socket: bytes and nothing more.
     Bytes,
+    /// A regular file, or what has no name of its own: who has it opened for reading opens it for writing by
+    /// /proc/self/fd/N, and rewrites what was there before.
+    File,
     /// A terminal or another device: who has it can do more with it than read and write.
     Device,
     /// Who has it can reach everything below.
@@ -47,7 +50,8 @@ pub fn sort(fd: BorrowedFd<'_>) -> Result<Sort> {
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::CharacterDevice | FileType::BlockDevice => Sort::Device,
         FileType::Directory => Sort::Directory,
-        _ => Sort::Bytes,
+        FileType::Fifo | FileType::Socket => Sort::Bytes,
+        _ => Sort::File,
     })
 }
 
@@ -68,7 +72,7 @@ mod tests {
         let sort_of = |path: &str| sort(File::open(path).unwrap().as_fd()).unwrap();
         assert_eq!(sort_of("/dev/null"), Sort::Device);
         assert_eq!(sort_of("/"), Sort::Directory);
-        assert_eq!(sort_of("/proc/self/exe"), Sort::Bytes);
+        assert_eq!(sort_of("/proc/self/exe"), Sort::File);
         assert_eq!(sort(pipe().unwrap().0.as_fd()).unwrap(), Sort::Bytes);
     }
 }
