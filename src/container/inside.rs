@@ -3,7 +3,9 @@
 //! answers requests until the line is cut.
 //!
 //! The order is the protection: descriptors are closed and memory is hidden before anything of the guest is touched;
-//! capabilities are dropped before the guest can see the process at all (CVE-2016-9962, CVE-2024-21626).
+//! capabilities are dropped before the guest can see the process at all (CVE-2016-9962, CVE-2024-21626). System calls
+//! are filtered before, too: a guest's root may trace what is in its PID namespace, and would make it do the calls that
+//! nspawn keeps from the guest's own processes, open_by_handle_at(2) of the host's `/` before all.
 
 use crate::container::request::{Account, Answer, Plan, Request};
 use crate::error::{Context, Error, Kind, Result};
@@ -14,7 +16,7 @@ use crate::sys::ns::{self, Side};
 use crate::sys::payload::{self, Rehearsal};
 use crate::sys::poll::Wait;
 use crate::sys::resolve::{Executable, Root};
-use crate::sys::{memfd, pty};
+use crate::sys::{memfd, pty, seccomp};
 use crate::text::passwd::{self, User};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -55,6 +57,9 @@ fn enter(channel: &Channel) -> Result<Side> {
     }
     ns::enter(pidfd.as_fd(), leader)?;
     ns::change_root(root.as_fd())?;
+    if bounds.is_filtered() {
+        seccomp::close_to_container()?;
+    }
     bounds.apply()?;
     drop((pidfd, root));
     ns::clone_sibling()

@@ -18,6 +18,8 @@ pub struct Confinement {
     /// One bit a capability.
     bounding: u64,
     no_new_privileges: bool,
+    /// A filter holds for its system calls.
+    filtered: bool,
     /// Soft and hard, by the kernel's numbers.
     limits: Vec<(u64, u64)>,
 }
@@ -27,10 +29,15 @@ impl Confinement {
     pub fn of(pid: u32) -> Result<Confinement> {
         let path = format!("/proc/{pid}/status");
         let text = std::fs::read_to_string(&path).context(&path)?;
-        let (bounding, no_new_privileges) =
+        let (bounding, no_new_privileges, filtered) =
             parse(&text).ok_or_else(|| Error::invalid(format!("{path} is not understood")))?;
         let limits = (0..LIMITS).map(|resource| limit(pid, resource)).collect::<Result<_>>()?;
-        Ok(Confinement { bounding, no_new_privileges, limits })
+        Ok(Confinement { bounding, no_new_privileges, filtered, limits })
+    }
+
+    /// Whether its system calls are filtered (seccomp(2)).
+    pub fn is_filtered(&self) -> bool {
+        self.filtered
     }
 
     /// Bounds this process likewise. It has to be root still.
@@ -46,10 +53,11 @@ impl Confinement {
     }
 }
 
-fn parse(status: &str) -> Option<(u64, bool)> {
+fn parse(status: &str) -> Option<(u64, bool, bool)> {
     let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
     let bounding = u64::from_str_radix(field("CapBnd:")?, 16).ok()?;
-    Some((bounding, field("NoNewPrivs:") == Some("1")))
+    const SECCOMP_MODE_FILTER: &str = "2";
+    Some((bounding, field("NoNewPrivs:") == Some("1"), field("Seccomp:") == Some(SECCOMP_MODE_FILTER)))
 }
 
 fn limit(pid: u32, resource: u32) -> Result<(u64, u64)> {
@@ -140,9 +148,9 @@ mod tests {
 
     #[test]
     fn the_bounding_set_is_read_whole_or_not_at_all() {
-        let text = "Name:\tx\nCapBnd:\t00000000fcecafff\nNoNewPrivs:\t1\n";
-        assert_eq!(parse(text), Some((0xfcec_afff, true)));
-        assert_eq!(parse("CapBnd:\t0\n"), Some((0, false)));
+        let text = "Name:\tx\nCapBnd:\t00000000fcecafff\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+        assert_eq!(parse(text), Some((0xfcec_afff, true, true)));
+        assert_eq!(parse("CapBnd:\t0\n"), Some((0, false, false)));
         assert_eq!(parse("CapEff:\tff\n"), None, "a missing set must not read as an empty or a full one");
         assert_eq!(parse("CapBnd:\tzz\n"), None);
     }

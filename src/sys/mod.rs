@@ -20,6 +20,7 @@ pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod resolve;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;

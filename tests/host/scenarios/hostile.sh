@@ -94,6 +94,17 @@ check "its settings are not taken" sdme exec web sh -c 'test ! -e /mnt/host-only
 rm -f /etc/systemd/nspawn/web.nspawn /run/systemd/nspawn/web.nspawn /var/lib/machines/web.nspawn
 rmdir /var/lib/sdme/fs/own
 
+note "a file of the host's that it is given to read"
+echo mine >/root/given
+check "exec" sh -c 'sdme exec web sh -c "cat; echo its own >/proc/self/fd/0; true" </root/given'
+equals "$stdout" mine
+equals "$(cat /root/given)" mine
+rm -f /root/given
+
+note "our process in it, which its root may trace"
+check "exec" sdme exec web sh -c 'for process in /proc/[0-9]*; do test "$(tr -d "\0" <"$process/cmdline")" != sdme-enter || grep "^Seccomp:" "$process/status"; done'
+equals "$(tr -d '\t' <<<"$stdout" | sort -u)" "Seccomp:2"
+
 note "escapes in what it says of itself"
 check "write" sdme exec web sh -c "printf 'PRETTY_NAME=\"\\033[31mred\\007\"\nID=x\n' >/etc/os-release"
 check "ps" sdme ps
