@@ -66,6 +66,9 @@ pub fn main() -> ExitCode {
 /// Stays with a container that no systemd runs; `start` has called us so, with a datadir and a name.
 fn supervise(words: &[OsString]) -> u8 {
     let [datadir, name] = words else { return Error::usage("").exit_code() };
+    if let Err(error) = sys::confine::leave_caller() {
+        return fail(&error, false);
+    }
     let paths = Paths::under("/").with_datadir(datadir);
     let result = Name::parse(&name.to_string_lossy()).and_then(|name| direct::supervise(&paths, &name, Console::Log));
     result.unwrap_or_else(|error| fail(&error, false))

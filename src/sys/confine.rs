@@ -120,6 +120,12 @@ pub fn close_descriptors() -> Result<()> {
     Err(Error::os(last_errno(), "close_range(3, ~0)"))
 }
 
+/// For a process that outlives its caller: keeps neither a lock or a pipe of his, nor the filesystem he stands in.
+pub fn leave_caller() -> Result<()> {
+    close_descriptors()?;
+    rustix::process::chdir("/").map_err(|errno| Error::os(errno, "chdir(\"/\")"))
+}
+
 /// Takes the supplementary groups of the caller, its session keyring and its umask away.
 pub fn forget_caller() -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));

@@ -11,6 +11,7 @@ use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route, Runtime};
 use crate::sys::cgroup::{self, Group};
+use crate::sys::dir::Dir;
 use crate::sys::poll::{For, Wait, poll};
 use crate::sys::process::{Process, ProcessId};
 use crate::sys::signal::{self, Interrupts};
@@ -41,7 +42,7 @@ pub enum Console {
 
 /// Runs the container until it has powered off; a reboot inside starts it again. Returns nspawn's exit code.
 pub fn supervise(paths: &Paths, name: &Name, console: Console) -> Result<u8> {
-    fs::create_dir_all(paths.direct()).context("mkdir /run/sdme/direct")?;
+    Dir::create_all(&paths.direct(), 0o700)?;
     boot::claim(paths, name, &record(paths, None)?)?;
     let signals = Interrupts::block(&signal::ENDING)?;
     let result = Supervisor::prepare(paths, name, console, signals).and_then(|mut supervisor| supervisor.run());
