@@ -4,6 +4,7 @@ use crate::dbus::signature::{self, Type};
 use crate::dbus::value::Value;
 use crate::dbus::{ARRAY_MAX, DEPTH_MAX, Endian, name};
 use crate::error::{Error, Result};
+use std::sync::Arc;
 
 /// The values of these types that make up the whole of `bytes`. Their alignment counts from its start.
 ///
@@ -171,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A dict entry is a container of its own.
-    fn dict(&mut self, entry: &(Type, Type)) -> Result<Value> {
+    fn dict(&mut self, entry: &Arc<(Type, Type)>) -> Result<Value> {
         let entries = self.all_items(8, |reader| {
             reader.align(8)?;
             reader.depth += 1;
@@ -179,7 +180,7 @@ impl<'a> Reader<'a> {
             reader.depth -= 1;
             pair
         })?;
-        Ok(Value::Dict(Box::new(entry.clone()), entries))
+        Ok(Value::Dict(entry.clone(), entries))
     }
 
     fn pair(&mut self, entry: &(Type, Type)) -> Result<(Value, Value)> {
@@ -217,6 +218,23 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_type_of_many_empty_arrays_is_kept_once() {
+        let of = signature::parse_one(format!("aa({})", "y".repeat(250)).as_bytes()).unwrap();
+        let mut bytes = vec![12, 0, 0, 0];
+        // Each has its length and the padding before the first item.
+        bytes.extend([0; 4 + 8]);
+        let Value::Array(_, items) = &values(&[of], &bytes, Endian::Little, 0).unwrap()[0] else { panic!() };
+        let inner: Vec<_> = items
+            .iter()
+            .map(|item| match item {
+                Value::Array(Type::Struct(fields), _) => fields.as_ptr(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(inner.len() > 1 && inner.iter().all(|fields| *fields == inner[0]), "{inner:?}");
+    }
 
     fn one(signature: &str, bytes: &[u8]) -> Result<Value> {
         let types = signature::parse(signature.as_bytes())?;

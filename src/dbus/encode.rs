@@ -191,7 +191,7 @@ mod tests {
             Value::strings(["a", ""]),
             Value::Array(Type::Struct([Type::Byte, Type::Uint64].into()), vec![]),
             Value::Struct(vec![Value::Byte(1), Value::Struct(vec![Value::Uint64(1)])]),
-            Value::Dict(Box::new((Type::Byte, Type::Variant)), vec![(Value::Byte(1), Value::variant("x"))]),
+            Value::Dict((Type::Byte, Type::Variant).into(), vec![(Value::Byte(1), Value::variant("x"))]),
             Value::Array(Type::array(Type::Byte), vec![Value::Bytes(vec![]), Value::Bytes(vec![9])]),
         ]
     }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn spelled_out() {
         assert_eq!(values(&[Value::Byte(1), Value::Uint32(2)], Endian::Big, 0).unwrap(), b"\x01\0\0\0\0\0\0\x02");
-        let dict = Value::Dict(Box::new((Type::Byte, Type::Byte)), vec![(Value::Byte(1), Value::Byte(2))]);
+        let dict = Value::Dict((Type::Byte, Type::Byte).into(), vec![(Value::Byte(1), Value::Byte(2))]);
         assert_eq!(values(&[dict], Endian::Little, 0).unwrap(), b"\x02\0\0\0\0\0\0\0\x01\x02");
     }
 

@@ -1,6 +1,7 @@
 //! Values of every D-Bus type; pure.
 
 use crate::dbus::signature::Type;
+use std::sync::Arc;
 
 /// One value. Strings, paths and signatures are checked where they are encoded and decoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +26,7 @@ pub enum Value {
     Array(Type, Vec<Value>),
     Struct(Vec<Value>),
     /// The types of key and value, and the entries in their order.
-    Dict(Box<(Type, Type)>, Vec<(Value, Value)>),
+    Dict(Arc<(Type, Type)>, Vec<(Value, Value)>),
 }
 
 impl Value {
@@ -73,7 +74,7 @@ impl Value {
             (Value::Array(item, _), Type::Array(of)) => item == &**of,
             (Value::Dict(entry, _), Type::Dict(of)) => entry == of,
             (Value::Struct(fields), Type::Struct(types)) => {
-                fields.len() == types.len() && fields.iter().zip(types).all(|(field, of)| field.is(of))
+                fields.len() == types.len() && fields.iter().zip(types.iter()).all(|(field, of)| field.is(of))
             }
             (Value::Array(..) | Value::Dict(..) | Value::Struct(_) | Value::Bytes(_), _) => false,
             (basic, of) => basic.kind() == *of,
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn a_dict_is_looked_up_through_its_variants() {
         let entries = vec![(Value::from("a"), Value::variant(1u32)), (Value::from("b"), Value::variant("x"))];
-        let dict = Value::Dict(Box::new((Type::String, Type::Variant)), entries);
+        let dict = Value::Dict((Type::String, Type::Variant).into(), entries);
         assert_eq!(dict.lookup("b").and_then(Value::as_str), Some("x"));
         assert_eq!(dict.lookup("c"), None);
         assert_eq!(dict.kind().to_string(), "a{sv}");

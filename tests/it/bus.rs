@@ -60,7 +60,7 @@ fn everything_passes_through_a_broker_unchanged() {
         Value::Byte(1),
         Value::Double(-0.5),
         Value::Bytes(vec![0; 200_000]),
-        Value::Dict(Box::new((Type::String, Type::Variant)), vec![("x".into(), Value::variant(Value::Int64(-9)))]),
+        Value::Dict((Type::String, Type::Variant).into(), vec![("x".into(), Value::variant(Value::Int64(-9)))]),
     ];
     let fd = wanted.attach(input.into());
     let wanted = wanted.with(fd);
