@@ -51,7 +51,7 @@ impl Entered {
         let (channel, there) = Channel::pair()?;
         let child = start_copy(there)?;
         let entered = introduce(&channel, leader, wait).and_then(|()| receive_process(&channel, wait));
-        retire(child, entered.is_err());
+        retire(child);
         let process = entered.context("entering the container")?;
         Ok(Entered { channel, process: Some(process) })
     }
@@ -227,11 +227,10 @@ fn receive_process(channel: &Channel, wait: Wait<'_>) -> Result<Sibling> {
     fds.pop().map(|pidfd| Sibling(Some(pidfd))).ok_or_else(unexpected)
 }
 
-/// The first process only enters and forks; then it ends by itself, unless it is held up on the way.
-fn retire(mut child: Child, held_up: bool) {
-    if held_up {
-        let _ = child.kill();
-    }
+/// The first process only enters and forks. Killed even when it has: it stands in the guest's control group, and a
+/// guest that freezes that at the right moment would have us wait for an end that does not come.
+fn retire(mut child: Child) {
+    let _ = child.kill();
     let _ = child.wait();
 }
 
