@@ -6,16 +6,15 @@ use crate::cmd::{Context, entering, select};
 use crate::container::console::{self, Log};
 use crate::container::direct::status;
 use crate::container::{exec, lookup};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route};
 use crate::sys::poll::{self, For, Wait};
+use crate::sys::spawn::Program;
 use crate::text::sanitize;
 use crate::ui::out;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::Command as Program;
 use std::time::Duration;
 
 /// Where journalctl may be; it is never searched in `$PATH`.
@@ -66,9 +65,8 @@ fn journal(cx: &Context, args: &Args, name: &Name) -> Result<u8> {
     let program = JOURNALCTL.iter().map(|path| cx.paths.host(path)).find(|path| path.exists()).ok_or_else(|| {
         Error::failed(format!("{name}: journalctl is in neither of {}: install systemd", JOURNALCTL.join(", ")))
     })?;
-    let mut command = Program::new(&program);
-    command.arg("-u").arg(name.unit()).args(journal_words(args));
-    Err(command.exec()).with_context(|| format!("{program:?}"))
+    let words: Vec<OsString> = ["-u".into(), name.unit().into()].into_iter().chain(journal_words(args)).collect();
+    Err(Program::of_the_caller(&program, &words).exec())
 }
 
 /// Our flags as journalctl spells them, then its own words.

@@ -30,6 +30,8 @@ pub const SAFE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /// needs to tell PID 1 of the host that the guest has booted.
 pub fn boot(paths: &Paths, name: &Name, notify_socket: Option<&OsStr>) -> Result<u8> {
     let paths = &located(paths, name)?;
+    // Of a name that is mistyped nothing must be written down.
+    open::state(paths, name)?;
     match place(paths, name)? {
         Place::Group => direct::supervise(paths, name, Console::Ours),
         place => Err(become_nspawn(paths, name, place, notify_socket)?),

@@ -19,7 +19,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// Errors: `NotFound`; `Busy` when something is mounted in it, or another command works on it.
 pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait: Wait<'_>) -> Result<()> {
-    if !datadir::exists(paths, name)? {
+    if !datadir::exists(paths, name)? && !is_remembered(paths, name) {
         return Err(Error::new(Kind::NotFound, format!("there is no container {name} in {:?}", paths.containers())));
     }
     // Held from before the stop until nothing is left: nobody starts it in between.
@@ -29,10 +29,17 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     if !runs_elsewhere(paths, name)? {
         stop::stop_held(paths, host, &lock, limits, wait)?;
     }
-    let containers = datadir::containers(paths)?;
-    stage::discard(&containers, OsStr::new(name.as_str()), wait).with_context(|| format!("removing {name}"))?;
+    if datadir::exists(paths, name)? {
+        let containers = datadir::containers(paths)?;
+        stage::discard(&containers, OsStr::new(name.as_str()), wait).with_context(|| format!("removing {name}"))?;
+    }
     forget(paths, host, name)?;
     lock.remove()
+}
+
+/// A container whose directory was taken away may still run, or be known to have run from this datadir.
+fn is_remembered(paths: &Paths, name: &Name) -> bool {
+    matches!(runtime::read(paths, name), Ok(Some(known)) if known.datadir == paths.datadir())
 }
 
 /// A record that says nothing stops nobody.
@@ -72,6 +79,9 @@ fn remove_mountpoint(paths: &Paths, name: &Name) -> Result<()> {
 
 /// A mount below the container is somebody's, and what is behind it must not be removed.
 fn refuse_mounts(paths: &Paths, name: &Name) -> Result<()> {
+    if !datadir::exists(paths, name)? {
+        return Ok(());
+    }
     let directory = std::fs::canonicalize(paths.containers()).context("the datadir")?.join(name.as_str());
     let mounts = overlay::mounts(paths)?;
     match mountinfo::below(&mounts, &directory).next() {

@@ -47,14 +47,15 @@ pub fn start(paths: &Paths, host: &mut Host, name: &Name, wait_for: WaitFor, wai
     refuse_other_datadir(paths, name)?;
     open::state(paths, name)?;
     let begun = begin(paths, host, name)?;
+    let is_ours = begun.is_ours();
     // Whoever wants to stop a start that hangs must not have to wait for it.
     drop(lock);
     let result = match begun {
-        Begun::Unit(job) => await_unit(paths, host, name, &job, wait_for, wait),
+        Begun::Unit { job, .. } => await_unit(paths, host, name, &job, wait_for, wait),
         Begun::Supervisor(child) => await_supervisor(paths, name, child, wait_for, wait),
     };
     match result {
-        Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => {
+        Err(error) if matches!(error.kind(), Kind::Interrupted(_)) && is_ours => {
             stop::stop(paths, host, name, Limits::at_once(), Wait::for_ever())?;
             Err(error.context(format!("{name}: start stopped again")))
         }
@@ -64,19 +65,30 @@ pub fn start(paths: &Paths, host: &mut Host, name: &Name, wait_for: WaitFor, wai
 }
 
 enum Begun {
-    Unit(Job),
+    Unit {
+        job: Job,
+        /// It was stopped before.
+        is_new: bool,
+    },
     /// `None`: another command's supervisor runs it.
     Supervisor(Option<Child>),
 }
 
+impl Begun {
+    /// Whether this call started it: what runs or boots already is not ours to stop.
+    fn is_ours(&self) -> bool {
+        matches!(self, Begun::Unit { is_new: true, .. } | Begun::Supervisor(Some(_)))
+    }
+}
+
 fn begin(paths: &Paths, host: &mut Host, name: &Name) -> Result<Begun> {
     match host {
-        Host::Systemd(manager) => begin_unit(paths, manager, name).map(Begun::Unit),
+        Host::Systemd(manager) => begin_unit(paths, manager, name),
         Host::Direct => begin_supervisor(paths, name).map(Begun::Supervisor),
     }
 }
 
-fn begin_unit(paths: &Paths, manager: &mut Manager, name: &Name) -> Result<Job> {
+fn begin_unit(paths: &Paths, manager: &mut Manager, name: &Name) -> Result<Begun> {
     if template::ensure(paths)? {
         manager.reload()?;
     }
@@ -84,7 +96,10 @@ fn begin_unit(paths: &Paths, manager: &mut Manager, name: &Name) -> Result<Job> 
         let datadir = paths.datadir().into();
         runtime::write(paths, name, &Runtime { datadir, route: Route::Unit, process: None, supervisor: None })?;
     }
-    manager.start_unit(&name.unit()).with_context(|| format!("{name}: starting {}", name.unit()))
+    let unit = name.unit();
+    let is_new = matches!(manager.status(&unit)?.active.as_str(), "inactive" | "failed" | "deactivating");
+    let job = manager.start_unit(&unit).with_context(|| format!("{name}: starting {unit}"))?;
+    Ok(Begun::Unit { job, is_new })
 }
 
 fn begin_supervisor(paths: &Paths, name: &Name) -> Result<Option<Child>> {

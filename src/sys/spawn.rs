@@ -25,6 +25,13 @@ impl Program {
         Program { command, end_with_us: false, own_session: false, group: None }
     }
 
+    /// `program` with these arguments and the caller's own environment: it is run for him.
+    pub fn of_the_caller<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsString>) -> Program {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Program { command, ..Program::new(program, []) }
+    }
+
     pub fn argument_zero(mut self, word: &str) -> Program {
         self.command.arg0(word);
         self

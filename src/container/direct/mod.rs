@@ -31,6 +31,9 @@ const GROUPS: &str = "sdme";
 /// A notification longer than this is cut; its lines are short.
 const NOTIFICATION_MAX: usize = 4096;
 
+/// /run/sdme and what is in it are root's alone: who could write there could speak for a container.
+const PRIVATE: u32 = 0o700;
+
 /// Where the container's console goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Console {
@@ -42,7 +45,7 @@ pub enum Console {
 
 /// Runs the container until it has powered off; a reboot inside starts it again. Returns nspawn's exit code.
 pub fn supervise(paths: &Paths, name: &Name, console: Console) -> Result<u8> {
-    Dir::create_all(&paths.direct(), 0o700)?;
+    Dir::create_all(&paths.direct(), PRIVATE).with_context(|| format!("{:?}", paths.direct()))?;
     boot::claim(paths, name, &record(paths, None)?)?;
     let signals = Interrupts::block(&signal::ENDING)?;
     let result = Supervisor::prepare(paths, name, console, signals).and_then(|mut supervisor| supervisor.run());

@@ -46,10 +46,39 @@ for delay in 0 0.001 0.002 0.004 0.008; do
   pid=$!; sleep "$delay"; kill -KILL $pid 2>/dev/null; wait $pid 2>/dev/null
   check "rm again" sdme rm --force half
 done
-note "an interrupted new leaves nothing"
-for delay in 0.01 0.1 0.3; do
-  sdme new gone -r trixie -- true >/dev/null 2>&1 &
-  pid=$!; sleep "$delay"; kill -INT $pid 2>/dev/null; wait $pid 2>/dev/null
-  sdme rm --force gone >/dev/null 2>&1
-  refuse "gone" test -e /var/lib/sdme/containers/gone
+note "an interrupted new leaves nothing, or a machine that runs"
+for delay in 0.01 0.05 0.1 0.3; do
+  # A shell's background jobs ignore SIGINT, and sdme would, too.
+  env --default-signal=INT sdme new gone -r trixie -- sleep 60 >"$work/new" 2>&1 &
+  pid=$!; sleep "$delay"; kill -INT $pid 2>/dev/null
+  code=0; wait $pid || code=$?
+  # Before it is reachable nothing stays; then it is the command's affair, and what was made stays.
+  if test -e /var/lib/sdme/containers/gone; then
+    check "it was made whole" sdme exec gone true
+    check "rm" sdme rm --force gone
+  else
+    equals "$code" 130
+  fi
 done
+note "an interrupted start stops what it has started, and nothing else"
+check "create" sdme create web2 -r trixie
+env --default-signal=INT sdme start web2 >/dev/null 2>&1 &
+pid=$!; sleep 0.15; kill -INT $pid
+code=0; wait $pid || code=$?
+if [ "$code" = 130 ]; then check "it is stopped" sh -c 'sdme ps | grep -Eq "^web2 +stopped"'; else equals "$code" 0; fi
+check "start" sdme start --wait none web2
+env --default-signal=INT sdme start web2 >/dev/null 2>&1 &
+pid=$!; sleep 0.05; kill -INT $pid
+wait $pid
+check "what another started goes on" sdme start web2
+note "a container whose directory was taken away"
+rm -rf /var/lib/sdme/containers/web2
+check "ps" sdme ps
+contains "$stdout" '^web2 '
+check "rm" sdme rm --force web2
+check "ps" sdme ps
+lacks "$stdout" web2
+note "a name that is mistyped leaves nothing"
+refuse "boot" sdme boot typo
+refuse "no record" test -e /run/sdme/units/typo
+equals "$(stat -c %a /run/sdme)" 700
