@@ -53,7 +53,7 @@ fn give_up(cx: &Context, host: &mut Host, name: &Name, error: Error) -> Error {
     if *error.kind() == Kind::TimedOut {
         return error;
     }
-    let removed = remove::remove(&cx.paths, host, name, Limits::by_force(), Wait::for_ever());
+    let removed = remove::remove(&cx.paths, host, name, Limits::at_once(), Wait::for_ever());
 
     match removed {
         Ok(()) => error.context(format!("{name} is removed again")),

@@ -42,7 +42,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     if cx.interactive && !force && !agreed(&selection)? {
         return Err(Error::failed("nothing was removed"));
     }
-    let limits = if force { Limits::by_force() } else { Limits::politely(cx.config.stop_timeout) };
+    let limits = if force { Limits::at_once() } else { Limits::politely(cx.config.stop_timeout) };
     let interrupts = Interrupts::block(&ENDING)?;
     let wait = Wait::for_ever().interrupted_by(&interrupts);
     let code = batch::run(cx, selection, |name| {

@@ -105,7 +105,7 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
     if matches!(place, Place::Unit { register: true } | Place::Scope { register: true }) {
         forget_machine(paths, name)?;
     }
-    mountns::unshare()?;
+    enter_namespace(paths)?;
     let tree = mount_tree(paths, name)?;
     let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true };
     let arguments = nspawn::arguments(name, &tree, &facts);
@@ -114,6 +114,13 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
         nspawn = nspawn.environment("NOTIFY_SOCKET", socket);
     }
     Ok(nspawn.exec())
+}
+
+/// A mount namespace for nspawn and what it mounts. It makes a directory in /tmp that a SIGKILL would leave there: its /tmp
+/// goes with the namespace.
+pub fn enter_namespace(paths: &Paths) -> Result<()> {
+    mountns::unshare()?;
+    mountns::cover(&paths.host("/tmp"))
 }
 
 /// Makes the container's tree stand at its place below /run, in this process's mount namespace.

@@ -1,7 +1,8 @@
 //! The mount namespace of this process. Only for a process with one thread that exits or execs afterwards.
 
 use crate::error::{Error, Result};
-use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 use std::path::Path;
 
@@ -13,6 +14,15 @@ pub fn unshare() -> Result<()> {
         .map_err(|errno| Error::os(errno, "unshare(CLONE_NEWNS)"))?;
     rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
         .map_err(|errno| Error::os(errno, "mount(\"/\", MS_REC|MS_SLAVE)"))
+}
+
+/// Lays an empty tmpfs over a directory, for this namespace alone; a directory that is not there needs none.
+pub fn cover(directory: &Path) -> Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    match rustix::mount::mount("tmpfs", directory, "tmpfs", flags, c"mode=1777,size=16m") {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::os(errno, format!("mount(tmpfs, {directory:?})"))),
+    }
 }
 
 /// Takes away what is mounted at `target` and everything on it, at once for this namespace.

@@ -71,7 +71,7 @@ struct Supervisor<'a> {
 impl<'a> Supervisor<'a> {
     fn prepare(paths: &'a Paths, name: &'a Name, console: Console, signals: Interrupts) -> Result<Supervisor<'a>> {
         status::write(paths, name, &Status::new(Phase::Starting, ""))?;
-        mountns::unshare()?;
+        boot::enter_namespace(paths)?;
         cgroup::ensure_mounted(Path::new("/sys/fs/cgroup"))?;
         let group = fresh_group(name)?;
         let devices_closed = bpf::close_devices(group.as_fd()).is_ok();

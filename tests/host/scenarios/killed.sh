@@ -24,6 +24,7 @@ kill -KILL "$(pgrep -P "$(nspawn)" | head -n 1)"
 wait_for 30 stopped
 check "stop, whatever is left" sdme stop web
 
+equals "$(find /tmp -name 'nspawn-root-*')" ''
 note "sdme itself, at any moment of a start"
 for delay in 0 0.002 0.005 0.01 0.02 0.05 0.1 0.2 0.5; do
   sdme start web >/dev/null 2>&1 &
