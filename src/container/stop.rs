@@ -21,6 +21,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// machined hears of the end a moment after the unit.
 const MACHINE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Between two requests to end: signals that arrive together count as one.
+const INSIST_EVERY: Duration = Duration::from_millis(100);
+
 /// How long each way of stopping may take before the next; zero leaves it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -74,18 +77,30 @@ fn stop_unit(manager: &mut Manager, name: &Name, limits: Limits, wait: Wait<'_>)
         return Ok(());
     }
     let job = manager.stop_unit(&unit).with_context(|| format!("{name}: stopping {unit}"))?;
-    // The stop job sends SIGTERM to nspawn, which asks the guest to power off; on a second one nspawn ends it itself.
-    let steps: [(Duration, &str, i32); 3] =
-        [(limits.power_off, "main", 0), (limits.terminate, "main", SIGTERM), (limits.kill, "all", SIGKILL)];
-    for (limit, whom, signal) in steps.into_iter().filter(|(limit, _, _)| !limit.is_zero()) {
-        if signal != 0 {
-            manager.kill_unit(&unit, whom, signal).or_else(tolerate_gone)?;
-        }
-        if job_ended(manager, &job, wait.no_longer_than(limit), wait)? {
-            return machine::wait_gone(manager, name.as_str(), Wait::at_most(MACHINE_LIMIT));
-        }
+    // The stop job has sent SIGTERM to nspawn, which asks the guest to power off; on a further one it ends it itself.
+    let stopped = job_ended(manager, &job, wait.no_longer_than(limits.power_off), wait)?
+        || terminate(manager, &job, limits.terminate, wait)?
+        || kill(manager, &job, limits.kill, wait)?;
+    if stopped {
+        return machine::wait_gone(manager, name.as_str(), Wait::at_most(MACHINE_LIMIT));
     }
     Err(Error::new(Kind::TimedOut, format!("{name} did not stop, not even killed (see: systemctl status {unit})")))
+}
+
+fn terminate(manager: &mut Manager, job: &Job, limit: Duration, wait: Wait<'_>) -> Result<bool> {
+    let end = wait.no_longer_than(limit);
+    while !end.is_over() {
+        manager.kill_unit(&job.unit, "main", SIGTERM).or_else(tolerate_gone)?;
+        if job_ended(manager, job, end.no_longer_than(INSIST_EVERY), wait)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn kill(manager: &mut Manager, job: &Job, limit: Duration, wait: Wait<'_>) -> Result<bool> {
+    manager.kill_unit(&job.unit, "all", SIGKILL).or_else(tolerate_gone)?;
+    job_ended(manager, job, wait.no_longer_than(limit), wait)
 }
 
 fn job_ended(manager: &mut Manager, job: &Job, step: Wait<'_>, whole: Wait<'_>) -> Result<bool> {
@@ -114,17 +129,33 @@ fn stop_process(paths: &Paths, name: &Name, limits: Limits, wait: Wait<'_>) -> R
 }
 
 fn end_process(paths: &Paths, name: &Name, process: &Process, limits: Limits, wait: Wait<'_>) -> Result<()> {
-    for limit in [limits.power_off, limits.terminate].into_iter().filter(|limit| !limit.is_zero()) {
-        process.signal(SIGTERM)?;
-        if ended(process, wait.no_longer_than(limit), wait)? {
-            return Ok(());
-        }
+    if ask_politely(process, limits.power_off, wait)? || insist(process, limits.terminate, wait)? {
+        return Ok(());
     }
     kill_all(paths, name, process)?;
     if ended(process, wait.no_longer_than(limits.kill), wait)? {
         return Ok(());
     }
     Err(Error::new(Kind::TimedOut, format!("{name} did not stop, not even killed: process {} stays", process.id.pid)))
+}
+
+fn ask_politely(process: &Process, limit: Duration, wait: Wait<'_>) -> Result<bool> {
+    if limit.is_zero() {
+        return Ok(false);
+    }
+    process.signal(SIGTERM)?;
+    ended(process, wait.no_longer_than(limit), wait)
+}
+
+fn insist(process: &Process, limit: Duration, wait: Wait<'_>) -> Result<bool> {
+    let end = wait.no_longer_than(limit);
+    while !end.is_over() {
+        process.signal(SIGTERM)?;
+        if ended(process, end.no_longer_than(INSIST_EVERY), wait)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn open_living(process: ProcessId) -> Result<Option<Process>> {
