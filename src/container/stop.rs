@@ -82,6 +82,8 @@ fn stop_unit(manager: &mut Manager, name: &Name, limits: Limits, wait: Wait<'_>)
         || terminate(manager, &job, limits.terminate, wait)?
         || kill(manager, &job, limits.kill, wait)?;
     if stopped {
+        // Ended on request: that nspawn was not asked politely is no failure of the unit.
+        manager.reset_failed(&unit)?;
         return machine::wait_gone(manager, name.as_str(), Wait::at_most(MACHINE_LIMIT));
     }
     Err(Error::new(Kind::TimedOut, format!("{name} did not stop, not even killed (see: systemctl status {unit})")))

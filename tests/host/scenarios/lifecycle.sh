@@ -21,6 +21,12 @@ check "stop" sdme stop web
 check "it is stopped already" sdme stop web
 check "ps" sdme ps
 contains "$stdout" '^web +stopped'
+for way in --term --kill; do
+  check "start" sdme start web
+  check "stop $way" sdme stop $way web
+  check "ps" sdme ps
+  contains "$stdout" '^web +stopped'
+done
 check "start again" sdme start web
 check "what was written stays" sdme exec web test -e /kept
 refuse "what was removed stays away" sdme exec web test -e /etc/debian_version
