@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 
 /// "cgrp", the magic of cgroup2fs in statfs(2).
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
-/// Groups below ours are the guest's: as deep as the kernel lets them be made, in no more than this many descriptors.
-const DEPTH_MAX: usize = 64;
 /// How long the kernel may take until a killed group is empty.
 const EMPTY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -88,7 +86,7 @@ impl Group {
 
     /// Removes the group of this name with all the groups below it. All are empty, or it fails with EBUSY.
     pub fn remove(&self, name: &str) -> Result<()> {
-        remove(self.0.as_fd(), &c_string(name)?, DEPTH_MAX)
+        remove(self.0.as_fd(), &c_string(name)?)
     }
 }
 
@@ -117,34 +115,40 @@ fn detached() -> Result<OwnedFd> {
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(failed("fsmount(cgroup2)"))
 }
 
-fn remove(parent: BorrowedFd<'_>, name: &CStr, depth: usize) -> Result<()> {
-    let group = match open_beneath(parent, name) {
+/// Down to a group without children, which is removed from the one above, and on from there. However deep or wide the
+/// guest made its groups, one descriptor is open and the names of one path are kept.
+fn remove(parent: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+    let mut here = match open_beneath(parent, name) {
         Err(error) if error.is_not_found() => return Ok(()),
         other => other?,
     };
-    if depth == 0 {
-        return Err(Error::failed("control groups are nested too deeply to be removed"));
+    let mut path = vec![name.to_owned()];
+    while let Some(name) = path.last() {
+        if let Some(child) = first_child(here.as_fd())? {
+            here = open_beneath(here.as_fd(), &child)?;
+            path.push(child);
+            continue;
+        }
+        let above = open_beneath(here.as_fd(), c"..")?;
+        match rustix::fs::unlinkat(&above, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => here = above,
+            Err(errno) => return Err(Error::os(errno, format!("rmdir(cgroup, {name:?})"))),
+        }
+        path.pop();
     }
-    for child in children(group.as_fd())? {
-        remove(group.as_fd(), &child, depth - 1)?;
-    }
-    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(Error::os(errno, format!("rmdir(cgroup, {name:?})"))),
-    }
+    Ok(())
 }
 
-fn children(group: BorrowedFd<'_>) -> Result<Vec<CString>> {
+fn first_child(group: BorrowedFd<'_>) -> Result<Option<CString>> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
     let mut entries = RawDir::new(group, &mut buffer);
-    let mut found = Vec::new();
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(|errno| Error::os(errno, "getdents64(cgroup)"))?;
         if entry.file_type() == FileType::Directory && !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            found.push(entry.file_name().to_owned());
+            return Ok(Some(entry.file_name().to_owned()));
         }
     }
-    Ok(found)
+    Ok(None)
 }
 
 fn open_beneath(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
@@ -163,6 +167,23 @@ fn c_string(name: &str) -> Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_removed_however_deep_a_guest_made_them() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("skip: control groups need root");
+        }
+        let root = Group::root().unwrap();
+        let name = format!("sdme-deep-{}", std::process::id());
+        let mut here = root.ensure(&name).unwrap();
+        for _ in 0..300 {
+            here.ensure("beside").unwrap();
+            here = here.ensure("below").unwrap();
+        }
+        drop(here);
+        root.remove(&name).unwrap();
+        assert!(root.lookup(&name).unwrap().is_none());
+    }
 
     #[test]
     fn a_group_is_made_killed_and_removed() {
