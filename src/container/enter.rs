@@ -113,6 +113,12 @@ impl Entered {
         }
     }
 
+    /// A process of the container by its number there: a pidfd.
+    pub fn process(&mut self, pid: u32, wait: Wait<'_>) -> Result<OwnedFd> {
+        let (_, fd) = self.ask(&Request::Process(pid), &[], 1, wait)?;
+        fd.ok_or_else(|| Error::invalid("no process came from the container"))
+    }
+
     /// Why the kernel would not execute the program of the plan; None when it would. It is not run.
     pub fn rehearse(&mut self, plan: &Plan, wait: Wait<'_>) -> Result<Option<String>> {
         match self.ask(&Request::Rehearse, &[memfd::holding(&plan.render())?], 0, wait)?.0 {

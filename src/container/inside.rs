@@ -122,6 +122,7 @@ fn answer(request: Request, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd
             Executable::Refused(path) => Answer::Refused(path),
             Executable::Missing => Answer::No,
         }),
+        Request::Process(pid) => Ok((Answer::Done, Some(ns::pidfd(pid)?))),
         Request::Rehearse => plain(rehearse(fds)?),
         Request::Run => plain(Answer::Unexecuted(run(fds)?.to_string())),
     }

@@ -70,17 +70,21 @@ pub fn run(guest: &mut Guest, command: &Command<'_>, verb: &mut Verb<'_>, make: 
 
 /// The container's manager; None, after saying so, when it does not answer.
 fn reach(guest: &mut Guest, verb: &mut Verb<'_>, wait: Wait<'_>) -> Result<Option<Manager>> {
-    let mut reached = guest.manager(wait.no_longer_than(PROBE_LIMIT));
+    let probe = wait.no_longer_than(PROBE_LIMIT);
+    let mut reached = guest.manager(probe);
     if reached.is_err() {
         guest.leader().check_alive()?;
-        let limit = if (verb.is_booting)() { verb.boot_limit } else { PROBE_LIMIT };
-        reached = guest.wait_reachable(wait.no_longer_than(limit));
+        let patience = if (verb.is_booting)() { wait.no_longer_than(verb.boot_limit) } else { probe };
+        reached = guest.wait_reachable(patience);
     }
     match reached {
         Ok(manager) => Ok(Some(manager)),
         Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => Err(error),
         Err(error) => {
             guest.leader().check_alive()?;
+            if !guest.is_entered() && *error.kind() == Kind::TimedOut {
+                return Err(error.context("no process gets into the container, it may be frozen"));
+            }
             (verb.say)(&format!("the container's systemd does not answer, so it is entered directly ({error})"));
             Ok(None)
         }

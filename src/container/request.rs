@@ -27,6 +27,8 @@ pub enum Request {
     File(PathBuf),
     /// Where is this program, in this list of directories?
     Executable { search: String, name: PathBuf },
+    /// Open this process of the container's. Answered with its pidfd.
+    Process(u32),
     /// Would the kernel execute the program of the plan that comes along? It is not run.
     Rehearse,
     /// Become the program of the plan that comes along, with the three descriptors that follow it.
@@ -83,6 +85,7 @@ impl Request {
             Request::Executable { search, name } => {
                 fields([b"executable", search.as_bytes(), name.as_os_str().as_bytes()])
             }
+            Request::Process(pid) => fields([b"process".as_slice(), pid.to_string().as_bytes()]),
             Request::Rehearse => fields([b"rehearse".as_slice()]),
             Request::Run => fields([b"run".as_slice()]),
         }
@@ -99,6 +102,7 @@ impl Request {
             [b"directory", path] => Request::Directory(path_of(path)),
             [b"file", path] => Request::File(path_of(path)),
             [b"executable", search, name] => Request::Executable { search: text(search)?, name: path_of(name) },
+            [b"process", pid] => Request::Process(number(pid)?),
             [b"rehearse"] => Request::Rehearse,
             [b"run"] => Request::Run,
             _ => return Err(malformed()),
@@ -280,6 +284,7 @@ mod tests {
             Request::Directory("/x".into()),
             Request::File("/x".into()),
             Request::Executable { search: "/bin:/sbin".into(), name: "ls".into() },
+            Request::Process(2),
             Request::Rehearse,
             Request::Run,
         ];

@@ -6,12 +6,13 @@ use crate::container::relay::Step;
 use crate::container::request::Plan;
 use crate::container::terminal::Wires;
 use crate::error::{Error, Kind, Result};
-use crate::sys::poll::Wait;
+use crate::sys::ns;
+use crate::sys::poll::{self, For, Wait};
 use crate::sys::signal::{self, Interrupts};
 use crate::systemd::manager::{Ended, Job, JobResult, Manager};
 use crate::systemd::unit::Transient;
 use std::ops::RangeInclusive;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Passed on to the payload; SIGWINCH to its terminal.
@@ -29,6 +30,8 @@ pub const PASSED: [i32; 7] = [
 const RETURN_LIMIT: Duration = Duration::from_secs(20);
 /// A login that systemd could not begin has failed within this.
 const LOGIN_LIMIT: Duration = Duration::from_secs(2);
+/// A command that has made the manager execute itself anew mostly ends just after.
+const QUICK_LIMIT: Duration = Duration::from_millis(100);
 /// How long it may take to find out whether the kernel would have executed a program.
 const REHEARSAL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -117,7 +120,10 @@ impl<'a> Session<'a> {
             match self.manager.ended(&self.unit) {
                 Ok(Some(ended)) => return Ok(Some(ended)),
                 Ok(None) => self.guest.leader().check_alive()?,
-                Err(error) if *error.kind() == Kind::Unavailable => self.reconnect(error)?,
+                Err(error) if *error.kind() == Kind::Unavailable => match self.reconnect(error)? {
+                    Some(ended) => return Ok(Some(ended)),
+                    None => continue,
+                },
                 Err(error) => return Err(error),
             }
             let wait = self.wait();
@@ -145,22 +151,39 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The unit goes on when the manager is executed anew; the connection does not.
-    fn reconnect(&mut self, lost: Error) -> Result<()> {
+    /// The unit goes on when the manager executes itself anew, as it does when systemd is upgraded; the connection does
+    /// not. What ends meanwhile is collected before it can be asked about: its process is looked at instead.
+    fn reconnect(&mut self, lost: Error) -> Result<Option<Ended>> {
         self.guest.leader().check_alive()?;
         let wait = Wait::at_most(RETURN_LIMIT).interrupted_by(self.signals);
-        self.manager = match self.guest.wait_reachable(wait) {
-            Err(error) if *error.kind() == Kind::TimedOut => return Err(lost),
-            other => other?,
-        };
-        // Asks once how the unit is; to wait for it is not needed.
-        match self.manager.wait_ended(&self.unit, Wait::at_most(Duration::ZERO)) {
-            Err(error) if *error.kind() == Kind::TimedOut => Ok(()),
-            Err(error) if matches!(error.kind(), Kind::Dbus(_)) => {
-                Err(error.context("the command has ended while the container's systemd was away; its status is lost"))
-            }
-            other => other.map(drop),
+        let process = self.main_process();
+        if let Some(status) = process.as_ref().and_then(|process| quick_status(process.as_fd())) {
+            return Ok(Some(exited(status)));
         }
+        loop {
+            self.manager = match self.guest.wait_reachable(wait) {
+                Err(error) if *error.kind() == Kind::TimedOut => return Err(lost),
+                other => other?,
+            };
+            // Asks once how the unit is; what happens to it from now on is followed by who called.
+            match self.manager.wait_ended(&self.unit, Wait::at_most(Duration::ZERO)) {
+                Ok(ended) if ended.code != 0 => return Ok(Some(ended)),
+                Ok(_) => break,
+                Err(error) if *error.kind() == Kind::TimedOut => return Ok(None),
+                // That was the old manager still.
+                Err(error) if *error.kind() == Kind::Unavailable && !wait.is_over() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let status = process.as_ref().and_then(|process| ns::foreign_status(process.as_fd()));
+        let unknown = "the command ended while the container's systemd executed itself anew: its exit status is lost";
+        status.map(|status| Some(exited(status))).ok_or_else(|| Error::failed(unknown))
+    }
+
+    fn main_process(&mut self) -> Option<OwnedFd> {
+        let pid = self.manager.main_pid(&self.unit)?;
+        let wait = Wait::at_most(RETURN_LIMIT).interrupted_by(self.signals);
+        self.guest.inside(wait).and_then(|inside| inside.process(pid, wait)).ok()
     }
 
     /// From the unit's end to the command's. Where it is unsure whether the command ran at all, some numbers may mean
@@ -184,6 +207,17 @@ impl<'a> Session<'a> {
             _ => End::Status(status),
         })
     }
+}
+
+/// The status of a process that ends at once; its parent is busy and leaves it for a while.
+fn quick_status(process: BorrowedFd<'_>) -> Option<u8> {
+    poll::poll_one(process, For::Input, Wait::at_most(QUICK_LIMIT)).ok()?;
+    ns::foreign_status(process)
+}
+
+/// An end with this status, a signal's number already made one.
+fn exited(status: u8) -> Ended {
+    Ended { code: EXITED, status: i32::from(status), result: String::new() }
 }
 
 /// What a terminal sends goes to all who are at it; what is sent to one process goes to one.

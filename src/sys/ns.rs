@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 use rustix::thread::ThreadNameSpaceType as Namespace;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Moves this process into every namespace of the one behind `pidfd`, whose number is `pid`; the PID namespace counts
 /// for children born later. One call: a process that ends meanwhile is an error, never a mixture.
@@ -91,9 +91,47 @@ pub fn reap(pidfd: BorrowedFd<'_>) -> Result<u8> {
     Ok(status.exit_status().or(signal).unwrap_or(0) as u8)
 }
 
+/// How a process that somebody else reaps has ended, as [`reap`] says it; None when it has not, or nobody knows any
+/// more. Source: the zombie in /proc, and since Linux 6.15 the pidfd itself (PIDFD_GET_INFO).
+pub fn foreign_status(pidfd: BorrowedFd<'_>) -> Option<u8> {
+    // Only a pidfd has such a line; -1 once the process was reaped.
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let pid: i32 = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()?;
+    let code = zombie_code(pidfd, pid).or_else(|| kept_code(pidfd))?;
+    Some(if code & 0x7f == 0 { (code >> 8) as u8 } else { 128 + (code & 0x7f) as u8 })
+}
+
+/// Field 52 of proc_pid_stat(5), which the kernel fills for a zombie.
+fn zombie_code(pidfd: BorrowedFd<'_>, pid: i32) -> Option<i32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields: Vec<&str> = std::str::from_utf8(stat.get(end + 1..)?).ok()?.split_ascii_whitespace().collect();
+    // The number was the process's when the descriptor said so, and a zombie keeps its number.
+    let is_zombie = *fields.first()? == "Z" && !is_alive(pidfd);
+    is_zombie.then(|| fields.get(49)?.parse().ok()).flatten()
+}
+
+fn kept_code(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    /// struct pidfd_info of linux/pidfd.h, version 0.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    const PIDFD_INFO_EXIT: u64 = 1 << 3;
+    /// _IOWR(0xFF, 11, struct pidfd_info)
+    const PIDFD_GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xff << 8 | 11;
+    let mut info = Info { mask: PIDFD_INFO_EXIT, ..Info::default() };
+    // SAFETY: the request's number holds the size of what the kernel may write.
+    let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (result == 0 && info.mask & PIDFD_INFO_EXIT != 0).then_some(info.exit_code)
+}
+
 /// Sends a signal to the process behind a pidfd; that it is gone already is no error.
 pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
-    use std::os::fd::AsRawFd;
     // SAFETY: any number is a valid argument; the kernel answers EINVAL for what is no signal.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0usize, 0u32) };
     if result == 0 {
@@ -128,6 +166,23 @@ mod tests {
             let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
             assert_eq!(reap(pidfd(child.id()).unwrap().as_fd()).unwrap(), expected, "{script}");
         }
+    }
+
+    #[test]
+    fn a_zombie_tells_its_status_to_others_too() {
+        for (script, expected) in [("exit 7", 7), ("kill -TERM $$", 143)] {
+            let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+            let pidfd = pidfd(child.id()).unwrap();
+            while is_alive(pidfd.as_fd()) {
+                std::thread::yield_now();
+            }
+            assert_eq!(foreign_status(pidfd.as_fd()), Some(expected), "{script}");
+            reap(pidfd.as_fd()).unwrap();
+            // Since Linux 6.15 the status outlives the zombie.
+            assert!([None, Some(expected)].contains(&foreign_status(pidfd.as_fd())), "{script}");
+        }
+        let own = pidfd(std::process::id()).unwrap();
+        assert_eq!(foreign_status(own.as_fd()), None, "who lives has no status");
     }
 
     #[test]

@@ -31,20 +31,25 @@ struct Watch {
     unit: String,
     path: String,
     active: String,
+    /// It was said to be gone, which a manager that reads its units again says of all of them.
     removed: bool,
+    /// It was asked for and is not there.
+    gone: bool,
+    main_pid: u32,
     end: Ended,
 }
 
 impl Watch {
     fn has_ended(&self) -> bool {
-        self.removed
-            || (matches!(&*self.active, "inactive" | "failed") && self.end.code != 0)
-            || self.active == "failed"
+        let is_down = matches!(&*self.active, "inactive" | "failed");
+        self.gone || self.active == "failed" || ((is_down || self.removed) && self.end.code != 0)
     }
 
     fn set(&mut self, name: &str, value: &Value) {
         match name {
             "ActiveState" => self.active = value.as_str().unwrap_or_default().to_string(),
+            // 0 once it has ended: the last number is kept.
+            "MainPID" => self.main_pid = value.as_u32().filter(|pid| *pid != 0).unwrap_or(self.main_pid),
             "ExecMainCode" => self.end.code = value.as_i32().unwrap_or_default(),
             "ExecMainStatus" => self.end.status = value.as_i32().unwrap_or_default(),
             "Result" => self.end.result = value.as_str().unwrap_or_default().to_string(),
@@ -102,20 +107,33 @@ impl Manager {
     pub fn wait_ended(&mut self, unit: &str, wait: Wait<'_>) -> Result<Ended> {
         self.watch_or_ask(unit)?;
         loop {
-            if let Some(ended) = self.known_end(unit) {
+            if let Some(ended) = self.known_or_asked_end(unit)? {
                 return Ok(ended);
             }
             self.listen(wait).with_context(|| format!("waiting for {unit:?}"))?;
         }
     }
 
-    /// How a watched unit has ended, if it has; never waits.
+    /// How a watched unit has ended, if it has; waits only for an answer, when one is needed.
     pub fn ended(&mut self, unit: &str) -> Result<Option<Ended>> {
         let drained = self.drain();
         match self.known_end(unit) {
             Some(ended) => Ok(Some(ended)),
-            None => drained.map(|()| None),
+            None => drained.and_then(|()| self.known_or_asked_end(unit)),
         }
+    }
+
+    /// The main process of a watched unit, by its number in the manager's own namespace, as far as it was told.
+    pub fn main_pid(&mut self, unit: &str) -> Option<u32> {
+        self.watches.find(unit).map(|watch| watch.main_pid).filter(|pid| *pid != 0)
+    }
+
+    /// A unit that goes without its end having been told may have come back under the same name.
+    fn known_or_asked_end(&mut self, unit: &str) -> Result<Option<Ended>> {
+        while self.known_end(unit).is_none() && self.watches.find(unit).is_some_and(|watch| watch.removed) {
+            self.ask(unit)?;
+        }
+        Ok(self.known_end(unit))
     }
 
     fn known_end(&mut self, unit: &str) -> Option<Ended> {
@@ -127,6 +145,13 @@ impl Manager {
             return Ok(());
         }
         self.watch_unit(unit)?;
+        self.ask(unit)
+    }
+
+    fn ask(&mut self, unit: &str) -> Result<()> {
+        if let Some(watch) = self.watches.find(unit) {
+            watch.removed = false;
+        }
         let path = escape::unit_path(unit);
         let asked =
             [(SERVICE, "Result"), (SERVICE, "ExecMainCode"), (SERVICE, "ExecMainStatus"), (UNIT, "ActiveState")];
@@ -135,6 +160,12 @@ impl Manager {
             if let (Some(watch), Some(value)) = (self.watches.find(unit), reply.body.first()) {
                 watch.set(property, value.inner());
             }
+        }
+        // What was told while it was asked is told of the unit itself; the last answers may be of an empty one that was
+        // made for the question.
+        self.drain()?;
+        if let Some(watch) = self.watches.find(unit) {
+            watch.gone = matches!(&*watch.active, "inactive" | "failed");
         }
         Ok(())
     }
