@@ -16,6 +16,12 @@ struct Refused {
 /// Shared by all architectures.
 const QUOTACTL_FD: libc::c_long = 443;
 
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: libc::c_long = 320;
+/// libc does not name it there.
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: libc::c_long = 294;
+
 /// Calls that this architecture has by these names: they open any file of a filesystem by its number, reach keys,
 /// swap, programs in the kernel, and what other processes do.
 const NATIVE_CALLS: &[libc::c_long] = &[
@@ -32,7 +38,7 @@ const NATIVE_CALLS: &[libc::c_long] = &[
     libc::SYS_quotactl,
     QUOTACTL_FD,
     libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_lookup_dcookie,
     libc::SYS_nfsservctl,
 ];
