@@ -7,8 +7,8 @@ use crate::cmd::{Context, batch, flags};
 use crate::container::remove;
 use crate::container::stop::Limits;
 use crate::error::{Context as _, Error, Result};
-use crate::store::datadir;
 use crate::store::name::Name;
+use crate::store::{datadir, lock};
 use crate::sys::poll::Wait;
 use crate::sys::signal::{ENDING, Interrupts};
 use crate::systemd::host;
@@ -49,7 +49,8 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         let mut host = host::connect(&cx.paths)?;
         remove::remove(&cx.paths, &mut host, name, limits, wait)
     })?;
-    datadir::sweep(&cx.paths, wait).context("removing what killed commands left")?;
+    let swept = datadir::sweep(&cx.paths, wait).and_then(|()| lock::sweep(&cx.paths));
+    swept.context("removing what killed commands left")?;
     Ok(code)
 }
 

@@ -155,7 +155,7 @@ pub fn exists(paths: &Paths, name: &Name) -> Result<bool> {
     }
 }
 
-/// Removes what killed commands left beside the containers.
+/// Removes what killed commands left beside the containers; their locks are [`crate::store::lock::sweep`]'s.
 pub fn sweep(paths: &Paths, wait: Wait<'_>) -> Result<()> {
     match containers(paths) {
         Err(error) if error.is_not_found() => Ok(()),

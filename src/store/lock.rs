@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::paths::Paths;
+use crate::store::datadir;
 use crate::store::name::Name;
+use crate::store::stage::ENTRIES_MAX;
 use crate::sys::dir::Dir;
 use crate::sys::lock;
 use crate::sys::poll::{self, Wait};
@@ -66,6 +68,25 @@ impl Lock {
     }
 }
 
+/// Removes the lock files of containers that are no more: a killed removal leaves its own.
+pub fn sweep(paths: &Paths) -> Result<()> {
+    let locks = match Dir::open(&paths.locks()) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        other => other?,
+    };
+    for entry in locks.entries(ENTRIES_MAX)? {
+        let Some(name) = entry.name.to_str().and_then(|name| Name::parse(name).ok()) else { continue };
+        if datadir::exists(paths, &name)? {
+            continue;
+        }
+        let file = locks.open_or_create_file(name.as_str())?;
+        if lock::try_exclusive(&file)? && is_still(&locks, &name, &file)? {
+            locks.unlink(name.as_str())?;
+        }
+    }
+    Ok(())
+}
+
 fn is_still(locks: &Dir, name: &Name, file: &File) -> Result<bool> {
     let meta = crate::sys::meta::of(file)?;
     Ok(locks.lookup(name.as_str())?.is_some_and(|there| there.is_same(&meta)))
@@ -98,7 +119,6 @@ fn participle(verb: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::datadir;
     use crate::sys::tree::Scratch;
     use std::time::Instant;
 
@@ -134,6 +154,21 @@ mod tests {
             drop(held);
             assert!(second.join().unwrap().is_ok());
         });
+    }
+
+    #[test]
+    fn a_sweep_takes_the_locks_of_containers_that_are_no_more() {
+        let (_scratch, paths, web) = setup("lock-sweep");
+        let db = Name::parse("db").unwrap();
+        datadir::containers(&paths).unwrap().mkdir("db", 0o700).unwrap();
+        drop(take(&paths, &db, "stop", Wait::for_ever()).unwrap());
+        let held = take(&paths, &web, "rm", Wait::for_ever()).unwrap();
+        sweep(&paths).unwrap();
+        let names = || Dir::open(&paths.locks()).unwrap().entries(9).unwrap().len();
+        assert_eq!(names(), 2);
+        drop(held);
+        sweep(&paths).unwrap();
+        assert_eq!(names(), 1);
     }
 
     #[test]

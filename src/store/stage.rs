@@ -1,18 +1,23 @@
 //! A thing being made: a hidden directory beside its future place, locked while its maker lives, renamed when whole.
 //! A thing being removed takes the same way back: renamed to a hidden name, then taken apart.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::store::record::TEMPORARY_PREFIX;
 use crate::sys::dir::Dir;
-use crate::sys::poll::Wait;
+use crate::sys::poll::{self, Wait};
 use crate::sys::{kernel, lock, tree};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 const STAGE_PREFIX: &str = ".stage-";
 const TRASH_PREFIX: &str = ".trash-";
 /// Names in one directory of the store that we are ready to look through.
 pub const ENTRIES_MAX: usize = 100_000;
+/// How long a sweep may look before it is said to hang, and how often we see whether it has ended: it takes far less
+/// than a millisecond.
+const SWEEP_LIMIT: Duration = Duration::from_secs(5);
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 /// Left-over things that one sweep takes: each is an open descriptor.
 const SWEPT_MAX: usize = 64;
 
@@ -84,8 +89,13 @@ pub fn discard(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<bool> {
 
 /// While this lives no sweep looks for what is left over: what has its hidden name can be locked in peace.
 fn unswept(parent: &Dir) -> Result<Dir> {
-    let guard = parent.reopen()?;
-    lock::shared(&guard)?;
+    let (guard, wait) = (parent.reopen()?, Wait::at_most(SWEEP_LIMIT));
+    while !lock::try_shared(&guard)? {
+        if wait.is_over() {
+            return Err(Error::new(Kind::Busy, "another sdme looks for what killed commands left, and does not end"));
+        }
+        poll::pause(SWEEP_PAUSE, wait)?;
+    }
     Ok(guard)
 }
 
@@ -136,7 +146,6 @@ fn hidden(prefix: &str) -> Result<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use crate::sys::tree::Scratch;
 
     fn names(dir: &Dir) -> Vec<OsString> {

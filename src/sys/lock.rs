@@ -6,24 +6,23 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 
-/// Takes the shared lock; waits for an exclusive one to end, which its holder must see to be soon.
-pub fn shared(fd: impl AsFd) -> Result<()> {
-    loop {
-        match rustix::fs::flock(&fd, FlockOperation::LockShared) {
-            Err(Errno::INTR) => continue,
-            other => return other.map_err(|errno| Error::os(errno, "flock(LOCK_SH)")),
-        }
-    }
+/// Takes the shared lock if nobody has the exclusive one; false when somebody has.
+pub fn try_shared(fd: impl AsFd) -> Result<bool> {
+    attempt(fd, FlockOperation::NonBlockingLockShared)
 }
 
-/// Takes the exclusive lock if nobody has it; false when somebody has.
+/// Takes the exclusive lock if nobody has any; false when somebody has.
 pub fn try_exclusive(fd: impl AsFd) -> Result<bool> {
+    attempt(fd, FlockOperation::NonBlockingLockExclusive)
+}
+
+fn attempt(fd: impl AsFd, operation: FlockOperation) -> Result<bool> {
     loop {
-        return match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+        return match rustix::fs::flock(&fd, operation) {
             Ok(()) => Ok(true),
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(Errno::INTR) => continue,
-            Err(errno) => Err(Error::os(errno, "flock(LOCK_EX|LOCK_NB)")),
+            Err(errno) => Err(Error::os(errno, format!("flock({operation:?})"))),
         };
     }
 }
