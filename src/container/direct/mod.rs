@@ -6,7 +6,7 @@ pub mod status;
 
 use crate::container::boot;
 use crate::container::nspawn::{self, Facts, Place};
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route, Runtime};
@@ -65,6 +65,8 @@ struct Supervisor<'a> {
     group: Group,
     notifications: UnixDatagram,
     log: Option<ConsoleLog>,
+    /// Something that it said could not be written down.
+    log_is_cut: bool,
     devices_closed: bool,
 }
 
@@ -80,7 +82,7 @@ impl<'a> Supervisor<'a> {
             Console::Log => Some(ConsoleLog::create(&status::log_path(paths, name))?),
         };
         let notifications = notification_socket(paths, name)?;
-        Ok(Supervisor { paths, name, signals, group, notifications, log, devices_closed })
+        Ok(Supervisor { paths, name, signals, group, notifications, log, log_is_cut: false, devices_closed })
     }
 
     fn run(&mut self) -> Result<u8> {
@@ -92,6 +94,12 @@ impl<'a> Supervisor<'a> {
             status::write(self.paths, self.name, &Status::new(Phase::Starting, "rebooting"))?;
         };
         clear_group(&Group::root()?.ensure(GROUPS)?, self.name)?;
+        if self.log_is_cut {
+            let place = self.paths.direct();
+            return Err(Error::failed(format!(
+                "part of its console is lost: {place:?} could not be written (is it full?)"
+            )));
+        }
         Ok(ended.code().map_or_else(|| 128 + ended.signal().unwrap_or(0) as u8, |code| code as u8))
     }
 
@@ -148,7 +156,7 @@ impl<'a> Supervisor<'a> {
             Err(error) => return Err(error),
         };
         if ready.get(2) == Some(&true) {
-            self.log.as_mut().map_or(Ok(()), ConsoleLog::drain)?;
+            self.drain_console();
         }
         if ready[1] {
             self.take_notification()?;
@@ -156,14 +164,23 @@ impl<'a> Supervisor<'a> {
         Ok(ready[0])
     }
 
+    /// A full /run costs a container its words, not its life.
+    fn drain_console(&mut self) {
+        if self.log.as_mut().is_some_and(|log| log.drain().is_err()) {
+            // The stream has been read, so that the guest goes on; there is no place left to say that.
+            self.log_is_cut = true;
+        }
+    }
+
     /// The protocol of sd_notify(3); only nspawn can reach the socket, whose directory is root's alone.
-    fn take_notification(&self) -> Result<()> {
+    fn take_notification(&mut self) -> Result<()> {
         let mut buffer = [0u8; NOTIFICATION_MAX];
         let length = self.notifications.recv(&mut buffer).context("reading a notification")?;
         let text = String::from_utf8_lossy(&buffer[..length]);
         let phase = if text.lines().any(|line| line == "READY=1") { Some(Phase::Booted) } else { None };
         let words = text.lines().find_map(|line| line.strip_prefix("STATUS="));
-        status::update(self.paths, self.name, phase, words)
+        self.log_is_cut |= status::update(self.paths, self.name, phase, words).is_err();
+        Ok(())
     }
 }
 

@@ -394,6 +394,9 @@ pub const TABLE: &[Rule] = &[
         &[
             "/crypto_keyfile.bin",
             "/boot/crypto_keyfile.bin",
+            // With the keys of encrypted disks in them, where the host was so set up.
+            "/boot/initrd*",
+            "/boot/initramfs*",
             "/var/lib/dkms/mok.key",
             "/etc/pki/akmods/private",
             "/boot/grub2/user.cfg",
