@@ -22,6 +22,8 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     if !datadir::exists(paths, name)? && !is_remembered(paths, name) {
         return Err(Error::new(Kind::NotFound, format!("there is no container {name} in {:?}", paths.containers())));
     }
+    // The rooms may be gone with the container.
+    datadir::ensure(paths)?;
     // Held from before the stop until nothing is left: nobody starts it in between.
     let lock = lock::take(paths, name, "rm", wait.no_longer_than(LOCK_LIMIT))?;
     refuse_mounts(paths, name)?;
@@ -166,6 +168,23 @@ mod tests {
             removed(&paths).unwrap();
             assert_eq!((left(&paths.containers()), left(&paths.units())), (0, 0));
         }
+    }
+
+    #[test]
+    fn what_is_left_of_one_whose_directory_is_gone_is_removed() {
+        let (_scratch, paths) = stand("remove-gone");
+        let process = crate::sys::process::ProcessId { pid: std::process::id(), start: 1 };
+        let known = runtime::Runtime {
+            datadir: paths.datadir().into(),
+            route: runtime::Route::Direct,
+            process: Some(process),
+            supervisor: None,
+        };
+        runtime::write(&paths, &web(), &known).unwrap();
+        fs::remove_dir_all(paths.datadir()).unwrap();
+        removed(&paths).unwrap();
+        assert_eq!((left(&paths.units()), left(&paths.locks())), (0, 0));
+        assert!(removed(&paths).unwrap_err().is_not_found());
     }
 
     #[test]
