@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, Once};
 
 /// DEVPTS_SUPER_MAGIC of statfs(2).
 const DEVPTS_MAGIC: u64 = 0x1cd1;
@@ -102,39 +103,55 @@ fn reopen(terminal: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd> {
     rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| Error::os(errno, format!("open({path:?})")))
 }
 
-/// Our terminal in raw mode (cfmakeraw(3)) while this value lives.
-pub struct Raw {
+/// Our terminal in raw mode (cfmakeraw(3)) while this value lives. There is one at a time.
+pub struct Raw(());
+
+struct Found {
     terminal: OwnedFd,
-    before: Termios,
+    modes: Termios,
 }
+
+/// What is to be put back, where a panic finds it too: in a released program a panic ends the process without dropping
+/// anything.
+static FOUND: Mutex<Option<Found>> = Mutex::new(None);
+static HOOK: Once = Once::new();
 
 impl Raw {
     pub fn enable(terminal: BorrowedFd<'_>) -> Result<Raw> {
         let terminal = terminal.try_clone_to_owned()?;
-        let before = rustix::termios::tcgetattr(&terminal).map_err(|errno| Error::os(errno, "tcgetattr"))?;
-        let raw = Raw { terminal, before };
-        raw.resume()?;
-        Ok(raw)
-    }
-
-    /// Raw again, after [`Raw::restore`].
-    pub fn resume(&self) -> Result<()> {
-        let mut modes = self.before.clone();
-        modes.make_raw();
+        let modes = rustix::termios::tcgetattr(&terminal).map_err(|errno| Error::os(errno, "tcgetattr"))?;
+        let mut raw = modes.clone();
+        raw.make_raw();
         // Break and parity are the user's line's affair, not the container's.
-        modes.input_modes |= self.before.input_modes & (InputModes::IGNBRK | InputModes::IGNPAR);
-        set(self.terminal.as_fd(), &modes)
-    }
-
-    /// As it was found.
-    pub fn restore(&self) {
-        let _ = set(self.terminal.as_fd(), &self.before);
+        raw.input_modes |= modes.input_modes & (InputModes::IGNBRK | InputModes::IGNPAR);
+        HOOK.call_once(restore_on_panic);
+        set(terminal.as_fd(), &raw)?;
+        if let Ok(mut found) = FOUND.lock() {
+            *found = Some(Found { terminal, modes });
+        }
+        Ok(Raw(()))
     }
 }
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        self.restore();
+        restore();
+    }
+}
+
+fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        before(panic);
+    }));
+}
+
+/// As it was found. Once.
+fn restore() {
+    // A panic in here must not wait for itself.
+    if let Some(found) = FOUND.try_lock().ok().and_then(|mut found| found.take()) {
+        let _ = set(found.terminal.as_fd(), &found.modes);
     }
 }
 
@@ -152,6 +169,9 @@ mod tests {
     use super::*;
     use std::fs::File;
     use std::io::{Read, Write};
+
+    /// There is one raw terminal at a time.
+    static TURN: Mutex<()> = Mutex::new(());
 
     fn pty() -> Option<(OwnedFd, OwnedFd)> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -184,6 +204,7 @@ mod tests {
     #[test]
     fn raw_mode_goes_as_it_came() {
         let Some((_master, peer)) = pty() else { return };
+        let _turn = TURN.lock();
         let modes = || rustix::termios::tcgetattr(&peer).unwrap().local_modes;
         let before = modes();
         let raw = Raw::enable(peer.as_fd()).unwrap();
@@ -193,8 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_puts_it_back_before_anything_is_dropped() {
+        let Some((_master, peer)) = pty() else { return };
+        let _turn = TURN.lock();
+        let modes = || rustix::termios::tcgetattr(&peer).unwrap().local_modes;
+        let before = modes();
+        let raw = Raw::enable(peer.as_fd()).unwrap();
+        assert_ne!(modes(), before);
+        std::thread::spawn(|| panic!("on purpose")).join().unwrap_err();
+        assert_eq!(modes(), before);
+        drop(raw);
+    }
+
+    #[test]
     fn the_end_of_input_is_told_in_the_terminals_own_way() {
         let Some((master, peer)) = pty() else { return };
+        let _turn = TURN.lock();
         assert_eq!(end_of_file(master.as_fd()), Some(4));
         File::from(master.try_clone().unwrap()).write_all(b"ab\n\x04").unwrap();
         let mut text = String::new();
