@@ -50,11 +50,6 @@ impl Guest {
         &self.leader
     }
 
-    /// Whether our process has ever got into the container.
-    pub fn is_entered(&self) -> bool {
-        self.entered.is_some()
-    }
-
     /// Our process in the container, started if it is not there.
     pub fn inside(&mut self, wait: Wait<'_>) -> Result<&mut Entered> {
         if self.entered.as_ref().is_none_or(|entered| !entered.is_there()) {
