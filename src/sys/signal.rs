@@ -20,6 +20,11 @@ pub const SIGWINCH: i32 = libc::SIGWINCH;
 /// The first real-time signal, as PID 1 of a container counts them (signal(7); glibc and musl keep the ones below).
 pub const SIGRTMIN: i32 = 34;
 
+/// Signals are numbered from 1 to this.
+const SIGNAL_MAX: i32 = 64;
+/// The size of the kernel's signal set.
+const SIGSET_BYTES: usize = 8;
+
 /// The signals by which a user or a supervisor asks a command to end.
 pub const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
@@ -100,14 +105,22 @@ impl Drop for Interrupts {
 
 /// Empties this thread's signal mask and gives every signal its default action: a caller's ignored SIGPIPE or blocked
 /// SIGTERM must not leak into a payload. Async-signal-safe: fit for a child between fork and exec.
+///
+/// By the system call itself: the C libraries keep the first real-time signals for themselves and refuse to touch them, but
+/// what the caller ignores there is inherited all the same.
 pub fn reset_all() {
-    // SAFETY: plain calls on initialised sets; signals that cannot be changed answer EINVAL, which is fine.
-    unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
+    // struct kernel_sigaction of all zeros: SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0u64; 4];
+    for signal in 1..=SIGNAL_MAX {
+        // SAFETY: the kernel reads one whole kernel_sigaction; SIGKILL and SIGSTOP answer EINVAL, which is fine.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), SIGSET_BYTES);
         }
-        let empty = set_of(&[]);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &empty, std::ptr::null_mut());
+    }
+    let empty = 0u64;
+    // SAFETY: the kernel reads SIGSET_BYTES of `empty`.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &empty, std::ptr::null::<u64>(), SIGSET_BYTES);
     }
 }
 

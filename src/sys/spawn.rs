@@ -104,3 +104,24 @@ fn prepare(end_with_us: bool, own_session: bool, group: Option<RawFd>) -> std::i
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn nothing_that_we_ignore_is_ignored_by_the_program() {
+        // What a caller may have ignored among the signals that C libraries keep for themselves.
+        let ignored = [1usize, 0, 0, 0];
+        // SAFETY: one whole kernel_sigaction with SIG_IGN; nothing here sends signal 33.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, 33, ignored.as_ptr(), std::ptr::null::<u64>(), 8usize) };
+        let arguments = ["^SigIgn".into(), "/proc/self/status".into()];
+        let program = Program::new(Path::new("/bin/grep"), &arguments).output(Stdio::piped(), Stdio::null());
+        let mut child = program.spawn().unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        child.wait().unwrap();
+        assert_eq!(text, "SigIgn:\t0000000000000000\n");
+    }
+}
