@@ -28,7 +28,7 @@ note() { printf '%s\n' "$*"; }
 
 fail() {
   # The outermost frame is the scenario's own line.
-  printf 'failed: %s (%s line %s)\n' "$*" "$scenario" "${BASH_LINENO[${#BASH_LINENO[@]} - 3]}"
+  printf 'failed: %s (%s line %s)\n' "$*" "$scenario" "${BASH_LINENO[${#BASH_LINENO[@]} - 2]}"
   exit 1
 }
 
