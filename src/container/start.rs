@@ -9,12 +9,13 @@ use crate::paths::Paths;
 use crate::store::lock;
 use crate::store::name::Name;
 use crate::store::runtime::{self, Route, Runtime};
-use crate::sys::poll::{Wait, pause};
+use crate::sys::poll::{For, Wait, pause, poll_one};
 use crate::systemd::host::Host;
 use crate::systemd::journal;
 use crate::systemd::manager::{Job, Manager, UnitStatus};
 use crate::text::sanitize;
 use std::fs;
+use std::os::fd::AsFd;
 use std::process::Child;
 use std::time::Duration;
 
@@ -104,8 +105,15 @@ fn begin_unit(paths: &Paths, manager: &mut Manager, name: &Name) -> Result<Begun
 
 fn begin_supervisor(paths: &Paths, name: &Name) -> Result<Option<Child>> {
     let supervisor = runtime::read(paths, name)?.and_then(|known| known.supervisor);
-    if supervisor.is_some_and(|supervisor| supervisor.is_alive()) {
-        return Ok(None);
+    if let Some(process) = supervisor.and_then(|supervisor| supervisor.open().ok()) {
+        let phase = direct::status::read(paths, name)?.map(|status| status.phase);
+        if !matches!(phase, Some(Phase::Ended | Phase::Failed)) {
+            return Ok(None);
+        }
+        // It is cleaning up after the last run; a reboot says so before this limit.
+        if poll_one(process.as_fd(), For::Input, Wait::at_most(LOCK_LIMIT)).is_err() {
+            return Ok(None);
+        }
     }
     direct::clear(paths, name)?;
     boot::nspawn_program()?;

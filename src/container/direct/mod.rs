@@ -107,6 +107,10 @@ impl<'a> Supervisor<'a> {
     fn run_once(&mut self) -> Result<ExitStatus> {
         let tree = boot::mount_tree(self.paths, self.name)?;
         let result = self.spawn(&tree).and_then(|mut child| self.attend(&mut child));
+        // Said before the cleaning up, which may take a while: nobody must take it for booted meanwhile.
+        if !matches!(&result, Ok(ended) if ended.code() == Some(nspawn::REBOOT)) {
+            status::write(self.paths, self.name, &Status::new(Phase::Ended, ""))?;
+        }
         self.group.kill()?;
         mountns::detach(&tree)?;
         result
