@@ -28,6 +28,8 @@ use std::process::{Child, ExitStatus, Stdio};
 
 /// The group of the hierarchy below which ours stand.
 const GROUPS: &str = "sdme";
+/// The group below the container's in which one life of it is: nspawn and the guest.
+const LIFE: &str = "machine";
 /// A notification longer than this is cut; its lines are short.
 const NOTIFICATION_MAX: usize = 4096;
 
@@ -111,9 +113,16 @@ impl<'a> Supervisor<'a> {
         if !matches!(&result, Ok(ended) if ended.code() == Some(nspawn::REBOOT)) {
             status::write(self.paths, self.name, &Status::new(Phase::Ended, ""))?;
         }
-        self.group.kill()?;
+        self.end_life()?;
         mountns::detach(&tree)?;
         result
+    }
+
+    /// Nothing that was killed is used again: Linux 6.18 kills what is cloned (CLONE_INTO_CGROUP, as systemd does since 254)
+    /// from a group that was ever killed into one that was not. The guest's next PID 1 could start nothing.
+    fn end_life(&self) -> Result<()> {
+        self.group.kill()?;
+        self.group.remove(LIFE)
     }
 
     fn spawn(&mut self, tree: &Path) -> Result<Child> {
@@ -128,7 +137,7 @@ impl<'a> Supervisor<'a> {
             .environment("TERM", "vt220")
             .environment("NOTIFY_SOCKET", status::socket_path(self.paths, self.name))
             .end_with_us()
-            .in_group(self.group.ensure("machine")?.procs()?);
+            .in_group(self.group.ensure(LIFE)?.procs()?);
         if let Some(log) = &self.log {
             program = program.input(Stdio::null()).output(log.input()?.into(), log.input()?.into());
         }
