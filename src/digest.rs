@@ -1,0 +1,1 @@
+//! Digests as OCI and checksum files write them: an algorithm and its bytes; the one hasher.

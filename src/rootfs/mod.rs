@@ -1,0 +1,4 @@
+//! Root filesystems of other systems: what was typed, what it is, and how it becomes a tree in the datadir.
+
+pub mod bounds;
+pub mod unpack;
