@@ -3,4 +3,5 @@
 pub mod bounds;
 pub mod inspect;
 pub mod source;
+pub mod signature;
 pub mod unpack;
