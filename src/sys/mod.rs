@@ -23,5 +23,6 @@ pub mod resolve;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod source;
 pub mod spawn;
 pub mod tree;
