@@ -24,4 +24,5 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;
+pub mod tcp;
 pub mod tree;
