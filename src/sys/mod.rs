@@ -25,4 +25,5 @@ pub mod signal;
 pub mod socket;
 pub mod source;
 pub mod spawn;
+pub mod tcp;
 pub mod tree;
