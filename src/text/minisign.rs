@@ -151,8 +151,8 @@ mod tests {
         assert_eq!(signature.trusted, Some(Trusted { comment: comment.into(), signature: [7; 64] }));
         for end in 0..text.len() - 1 {
             // A whole signature without a trusted comment is signify's.
-            let whole = text[..end].lines().count() == 2 && Signature::parse(text[..end].as_bytes()).is_ok();
-            assert!(whole || Signature::parse(text[..end].as_bytes()).is_err(), "{end}");
+            let whole = text[..end].lines().count() == 2 && Signature::parse(&text.as_bytes()[..end]).is_ok();
+            assert!(whole || Signature::parse(&text.as_bytes()[..end]).is_err(), "{end}");
         }
     }
 

@@ -168,7 +168,7 @@ mod tests {
             format!("MD5 (root.tar.xz) = {}\nSHA256 (root.tar.xz) = {a}\n", "1".repeat(32)),
             format!("BLAKE2s (root.tar.xz) = {b}\nSHA256 (root.tar.xz) = {a}\n"),
             format!("{a}\n"),
-            format!("{a}"),
+            a.clone(),
             format!("{a}  \n\n"),
         ] {
             assert_eq!(told(&text, "root.tar.xz"), format!("sha256:{a}"), "{text}");
