@@ -42,9 +42,9 @@ pub fn boot(paths: &Paths, name: &Name, notify_socket: Option<&OsStr>) -> Result
 /// each other.
 pub fn claim(paths: &Paths, name: &Name, record: &Runtime) -> Result<()> {
     let _lock = lock::take(paths, name, "boot", Wait::at_most(LOCK_LIMIT))?;
-    let known = runtime::read(paths, name)?;
-    let living = known.iter().flat_map(|known| [known.supervisor, known.process]).flatten().find(ProcessId::is_alive);
-    match living {
+    let (known, myself) = (runtime::read(paths, name)?, ProcessId::myself()?);
+    let others = known.iter().flat_map(|known| [known.supervisor, known.process]).flatten().filter(|id| *id != myself);
+    match others.into_iter().find(ProcessId::is_alive) {
         Some(process) => Err(Error::new(Kind::Busy, format!("{name} runs already, in process {}", process.pid))),
         None => runtime::write(paths, name, record),
     }
