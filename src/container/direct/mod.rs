@@ -75,7 +75,7 @@ struct Supervisor<'a> {
 impl<'a> Supervisor<'a> {
     fn prepare(paths: &'a Paths, name: &'a Name, console: Console, signals: Interrupts) -> Result<Supervisor<'a>> {
         status::write(paths, name, &Status::new(Phase::Starting, ""))?;
-        boot::enter_namespace(paths)?;
+        mountns::unshare()?;
         cgroup::ensure_mounted(Path::new("/sys/fs/cgroup"))?;
         let group = fresh_group(name)?;
         let devices_closed = bpf::close_devices(group.as_fd()).is_ok();
@@ -108,12 +108,14 @@ impl<'a> Supervisor<'a> {
     /// One boot, from mounting to the last process gone.
     fn run_once(&mut self) -> Result<ExitStatus> {
         let tree = boot::mount_tree(self.paths, self.name)?;
+        let covered = boot::cover_tmp(self.paths)?;
         let result = self.spawn(&tree).and_then(|mut child| self.attend(&mut child));
         // Said before the cleaning up, which may take a while: nobody must take it for booted meanwhile.
         if !matches!(&result, Ok(ended) if ended.code() == Some(nspawn::REBOOT)) {
             status::write(self.paths, self.name, &Status::new(Phase::Ended, ""))?;
         }
         self.end_life()?;
+        covered.as_deref().map_or(Ok(()), mountns::detach)?;
         mountns::detach(&tree)?;
         result
     }
