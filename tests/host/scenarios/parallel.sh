@@ -45,3 +45,9 @@ check "rm" sdme rm --force same
 sleep 0.3
 check "ps" sdme ps
 lacks "$stdout" '^same '
+note "all are removed by ten at once: whoever is late has nothing to complain of"
+for number in $(seq 20); do check "create" sdme create "all$number" -r trixie; done
+for try in $(seq 10); do (sdme rm --force --all >"$work/$try.rm" 2>&1 && : >"$work/$try.removed") & done
+wait
+cat "$work"/*.rm
+equals "$(find "$work" -name '*.removed' | wc -l)" 10
