@@ -2,3 +2,4 @@
 
 pub mod bounds;
 pub mod unpack;
+pub mod writer;

@@ -13,5 +13,7 @@ mod reach;
 mod sandbox;
 mod select;
 mod streams;
+mod trees;
 mod usage;
 mod vectors;
+mod writer;
