@@ -10,3 +10,4 @@ pub mod seal;
 pub mod signature;
 pub mod source;
 pub mod unpack;
+pub mod writer;
