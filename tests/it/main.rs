@@ -13,5 +13,6 @@ mod reach;
 mod sandbox;
 mod select;
 mod streams;
+mod tar;
 mod usage;
 mod vectors;

@@ -99,6 +99,25 @@ impl Acl {
     }
 }
 
+/// The permission bits that an access ACL's value brings along, as the kernel takes them (posix_acl_equiv_mode): the
+/// group's are the mask's. None when it is no such value.
+pub fn mode(value: &[u8]) -> Option<u32> {
+    let entries = value.strip_prefix(&VERSION.to_le_bytes())?;
+    let (mut owner, mut group, mut mask, mut other) = (None, None, None, None);
+    for entry in entries.chunks(8) {
+        let [tag, tag_high, permissions, _, _, _, _, _] = *entry else { return None };
+        let place = match u16::from_le_bytes([tag, tag_high]) {
+            USER_OBJ => &mut owner,
+            GROUP_OBJ => &mut group,
+            MASK => &mut mask,
+            OTHER => &mut other,
+            _ => continue,
+        };
+        *place = Some(u32::from(permissions & 7));
+    }
+    Some(owner? << 6 | mask.or(group)? << 3 | other?)
+}
+
 /// acl_to_text tells effective rights behind a number sign.
 fn without_comment(line: &[u8]) -> &[u8] {
     line.split(|byte| *byte == b'#').next().unwrap_or_default()
@@ -173,6 +192,15 @@ mod tests {
             assert!(!acl.is_minimal() && acl.left_out.is_empty());
         }
         assert!(Acl::parse(b"user::rw-\ngroup::r--\nother::---\n").unwrap().is_minimal());
+    }
+
+    #[test]
+    fn the_mask_is_the_groups_share_of_the_mode() {
+        assert_eq!(mode(VALUE), Some(0o674));
+        assert_eq!(mode(&Acl::parse(b"user::rwx,group::r-x,other::--x").unwrap().encode()), Some(0o751));
+        for cut in 0..VALUE.len() {
+            assert_eq!(mode(&VALUE[..cut]), None, "{cut}");
+        }
     }
 
     #[test]

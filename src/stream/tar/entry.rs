@@ -1,6 +1,6 @@
 //! From a header, and what extended headers said before it, to an entry: who speaks first, and what fits together. Pure.
 
-use super::acl::Acl;
+use super::acl::{self, Acl};
 use super::header::Header;
 use super::pax::{Globals, Records};
 use super::{Entry, Kind, sparse};
@@ -158,6 +158,7 @@ fn assemble(
         _ => 0,
     };
     let xattrs = xattrs(records, &kind, path, notes)?;
+    let mode = with_acl(mode, &xattrs);
     Ok((Entry { path: path.to_vec(), kind, mode, uid, gid, modified, size, xattrs }, layout))
 }
 
@@ -258,6 +259,16 @@ fn xattrs(mut records: Records, kind: &Kind, path: &[u8], notes: &mut Notes) -> 
         }
     }
     Ok(xattrs)
+}
+
+/// libarchive's mode has the rights of the group itself, GNU tar's those of the mask. The latter is the one of the file:
+/// a chmod(2) with the former, after the ACL, would change its mask.
+fn with_acl(mode: u32, xattrs: &[(Vec<u8>, Vec<u8>)]) -> u32 {
+    let access = xattrs.iter().find(|(name, _)| name == ACL_ACCESS);
+    match access.and_then(|(_, value)| acl::mode(value)) {
+        Some(rights) => mode & !0o777 | rights,
+        None => mode,
+    }
 }
 
 pub fn lossy(bytes: &[u8]) -> String {
