@@ -93,9 +93,8 @@ impl<R: Read> Read for Blob<R> {
             ))));
         }
         self.passed += length as u64;
-        match (&mut self.expected, buffer.get(..length)) {
-            (Some((_, hasher)), Some(bytes)) => hasher.update(bytes),
-            _ => {}
+        if let (Some((_, hasher)), Some(bytes)) = (&mut self.expected, buffer.get(..length)) {
+            hasher.update(bytes);
         }
         if length == 0 {
             self.end().map_err(invalid)?;

@@ -93,3 +93,80 @@ fn image(dir: &Dir, chosen: &Candidate, saved: &Saved) -> Result<Image> {
     let layers = saved.layers.iter().zip(&config.diff_ids).map(layer).collect();
     Ok(Image { digest: chosen.digest, names: chosen.names.clone(), config, layers })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{fixture, image};
+    use crate::sys::tree::Scratch;
+
+    fn hex(bytes: &[u8]) -> String {
+        fixture::digest(bytes).hex()
+    }
+
+    /// The files of one image, and its part of manifest.json.
+    fn save(dir: &Dir, architecture: &str, tag: &str, layers: &[(&str, &[u8])]) -> String {
+        let bytes: Vec<&[u8]> = layers.iter().map(|(_, bytes)| *bytes).collect();
+        let config = fixture::config(architecture, &bytes);
+        let name = format!("{}.json", hex(config.as_bytes()));
+        fixture::write(dir, &name, config.as_bytes());
+        let paths: Vec<String> = layers.iter().map(|(path, _)| format!("{path:?}")).collect();
+        layers.iter().for_each(|(path, bytes)| fixture::write(dir, path, bytes));
+        format!(r#"{{"Config":"{name}","RepoTags":["{tag}"],"Layers":[{}]}}"#, paths.join(","))
+    }
+
+    fn opened(dir: &Dir, reference: Option<&str>) -> std::result::Result<Image, String> {
+        let here = Platform::parse("linux/amd64").unwrap();
+        image::open(dir, reference, Some(&here)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn images_of_each_form() {
+        let scratch = Scratch::in_memory("docker-forms");
+        let (a, b) = (format!("{}/layer.tar", hex(b"any")), format!("{}.tar", hex(b"two")));
+        let one = save(scratch.dir(), "amd64", "one:1", &[(&a, b"one"), (&b, b"two")]);
+        let two = save(scratch.dir(), "amd64", "reg.io/two:1", &[]);
+        let arm = save(scratch.dir(), "arm64", "one:1", &[]);
+        fixture::write(scratch.dir(), "manifest.json", format!("[{one},{two},{arm}]").as_bytes());
+        let found = opened(scratch.dir(), Some("one:1")).unwrap();
+        assert_eq!(
+            found.layers.iter().map(|layer| layer.diff_id.hex()).collect::<Vec<_>>(),
+            [hex(b"one"), hex(b"two")]
+        );
+        assert_eq!(opened(scratch.dir(), Some("two:1")).unwrap().layers.len(), 0);
+        assert_eq!(
+            opened(scratch.dir(), None).unwrap_err(),
+            "it holds several images, say which one: \"one:1\", \"reg.io/two:1\""
+        );
+    }
+
+    #[test]
+    fn a_config_that_is_not_its_name_is_refused() {
+        let scratch = Scratch::in_memory("docker-config");
+        let name = format!("{}.json", hex(b"another"));
+        fixture::write(scratch.dir(), &name, fixture::config("amd64", &[]).as_bytes());
+        fixture::write(scratch.dir(), "manifest.json", format!(r#"[{{"Config":"{name}","Layers":null}}]"#).as_bytes());
+        assert!(opened(scratch.dir(), None).unwrap_err().contains("its bytes have the digest"));
+    }
+
+    #[test]
+    fn names_that_are_paths_are_refused() {
+        let a = hex(b"a");
+        for (config, layer) in [
+            ("../../etc/passwd", format!("{a}.tar")),
+            ("/etc/passwd", format!("{a}.tar")),
+            ("manifest.json", format!("{a}.tar")),
+            ("", format!("{a}.tar")),
+            (&format!("{a}.json"), "../x".into()),
+            (&format!("{a}.json"), "index.json".into()),
+            (&format!("{a}.json"), format!("{a}/../../layer.tar")),
+        ] {
+            let text = format!(r#"[{{"Config":"{config}","RepoTags":[],"Layers":["{layer}"]}}]"#);
+            assert!(parse(text.as_bytes()).unwrap_err().to_string().contains("is no file of an image"), "{text}");
+        }
+        assert!(parse(b"{}").is_err() && parse(b"[7]").is_err() && parse(br#"[{"Layers":[]}]"#).is_err());
+        assert!(
+            parse(&format!("[{}]", vec![format!(r#"{{"Config":"{a}.json"}}"#); 257].join(",")).into_bytes()).is_err()
+        );
+    }
+}

@@ -80,10 +80,17 @@ fn foreign(images: &[&Candidate], platform: Option<&Platform>) -> Error {
     Error::new(Kind::NotFound, format!("it holds no image for {here}, only for {}", list(offered)))
 }
 
-fn list(mut words: impl Iterator<Item = String>) -> String {
-    let mut shown: Vec<String> = words.by_ref().take(SHOWN_MAX).collect();
-    if words.next().is_some() {
-        shown.push("others".to_string());
+/// Each word once, as many as can be read.
+fn list(words: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for word in words {
+        if shown.len() == SHOWN_MAX {
+            shown.push("others".to_string());
+            break;
+        }
+        if !shown.contains(&word) {
+            shown.push(word);
+        }
     }
     shown.join(", ")
 }
@@ -126,10 +133,7 @@ mod tests {
             chosen(&images, Some(&images[0].digest.to_string())),
             "it holds no image for linux/amd64, only for \"linux/arm64\""
         );
-        assert_eq!(
-            chosen(&images, Some("1")),
-            "it holds no image called \"1\", only \"a\", \"a\", \"reg.io/x/b:1\", \"c\""
-        );
+        assert_eq!(chosen(&images, Some("1")), "it holds no image called \"1\", only \"a\", \"reg.io/x/b:1\", \"c\"");
         assert_eq!(chosen(&images, None), "it holds several images, say which one: \"a\", \"reg.io/x/b:1\", \"c\"");
         assert_eq!(chosen(&images[..2], None), "1");
         assert_eq!(chosen(&[], None), "it holds no image");

@@ -266,3 +266,182 @@ fn strings(value: &Value, key: &str) -> Result<Vec<(String, String)>> {
     };
     pairs.map(pair).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::fixture::{CONFIG, INDEX, LAYER, MANIFEST, descriptor};
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn described(media_type: &str) -> String {
+        descriptor(media_type, DIGEST, 7, "")
+    }
+
+    /// A manifest without its outer braces and version.
+    fn image() -> String {
+        format!(r#""config":{},"layers":[{}]"#, described(CONFIG), described(LAYER))
+    }
+
+    fn told(text: &str, expected: Option<Type>) -> String {
+        match Document::parse(text.as_bytes(), expected) {
+            Ok(Document::Index(index)) => format!("index {}", index.manifests.len()),
+            Ok(Document::Manifest(manifest)) => match manifest.demand_image() {
+                Ok(()) => format!("manifest {}", manifest.layers.len()),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn media_types() {
+        for (media_type, kind) in [
+            (INDEX, Type::Index),
+            (MANIFEST, Type::Manifest),
+            (CONFIG, Type::Config),
+            (LAYER, Type::Layer),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", Type::Layer),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", Type::Layer),
+            ("application/vnd.docker.image.rootfs.diff.tar", Type::Layer),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", Type::Layer),
+            ("application/vnd.docker.image.rootfs.diff.tar.zstd", Type::Layer),
+            ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Type::ForeignLayer),
+            ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Type::ForeignLayer),
+            ("application/vnd.docker.distribution.manifest.v2+json", Type::Manifest),
+            ("application/vnd.docker.distribution.manifest.list.v2+json", Type::Index),
+            ("application/vnd.docker.container.image.v1+json", Type::Config),
+            ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", Type::Other),
+            ("application/vnd.oci.image.layer.v1.tar+lzma", Type::Other),
+            ("application/vnd.docker.distribution.manifest.v1+prettyjws", Type::Other),
+            ("application/vnd.in-toto+json", Type::Other),
+            ("application/x.tar", Type::Other),
+            ("", Type::Other),
+        ] {
+            assert_eq!(Type::of(media_type), kind, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn documents_with_and_without_their_media_type() {
+        let manifest = format!(r#"{{"schemaVersion":2,{}}}"#, image());
+        assert_eq!(told(&manifest, None), "manifest 1");
+        assert_eq!(told(&manifest, Some(Type::Manifest)), "manifest 1");
+        let typed = format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","annotations":{{}},{}}}"#, image());
+        assert_eq!(told(&typed, Some(Type::Manifest)), "manifest 1");
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{0},{0}]}}"#, described(MANIFEST));
+        assert_eq!(told(&index, None), "index 2");
+        assert_eq!(told(r#"{"schemaVersion":2,"manifests":null}"#, None), "index 0");
+        let docker = "application/vnd.docker.distribution.manifest.v2+json";
+        let docker = format!(r#"{{"schemaVersion":2,"mediaType":"{docker}",{}}}"#, image());
+        assert_eq!(told(&docker, Some(Type::Manifest)), "manifest 1");
+    }
+
+    /// CVE-2021-41190.
+    #[test]
+    fn a_document_that_is_two_is_refused() {
+        let manifests = format!(r#""manifests":[{}]"#, described(MANIFEST));
+        for (body, told_) in [
+            (format!("{manifests},{}", image()), "it is both an index and a manifest"),
+            (format!(r#"{manifests},"layers":[]"#), "it is both an index and a manifest"),
+            (format!(r#"{manifests},"layers":null"#), "it is both an index and a manifest"),
+            (format!(r#"{manifests},"config":{}"#, described(CONFIG)), "it is both an index and a manifest"),
+            (
+                format!(r#"{manifests},"mediaType":"{MANIFEST}""#),
+                &format!("it says that it is a {MANIFEST:?}, and is Index"),
+            ),
+            (
+                format!(r#"{},"mediaType":"{INDEX}""#, image()),
+                &format!("it says that it is a {INDEX:?}, and is Manifest"),
+            ),
+            (
+                format!(r#"{},"mediaType":"{CONFIG}""#, image()),
+                &format!("it says that it is a {CONFIG:?}, and is Manifest"),
+            ),
+            (format!(r#"{},"mediaType":7"#, image()), "mediaType is no text"),
+            (format!(r#"{},"Manifests":[]"#, image()), "\"Manifests\" is written in an unusual way"),
+            (format!(r#"{manifests},"LAYERS":[]"#), "\"LAYERS\" is written in an unusual way"),
+            (r#""layers":[]"#.to_string(), "it is neither an index nor a manifest"),
+            (format!(r#""config":{}"#, described(CONFIG)), "it is neither an index nor a manifest"),
+        ] {
+            assert_eq!(told(&format!(r#"{{"schemaVersion":2,{body}}}"#), None), told_, "{body}");
+        }
+        let manifest = format!(r#"{{"schemaVersion":2,{}}}"#, image());
+        assert_eq!(told(&manifest, Some(Type::Index)), "it is said to be Index, and is Manifest");
+        let twice = format!(r#"{{"schemaVersion":2,{},"layers":[]}}"#, image());
+        assert!(told(&twice, None).contains("stands there twice"));
+    }
+
+    #[test]
+    fn other_versions_are_refused_by_name() {
+        assert!(told(r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#, None).contains("image schema 1"));
+        assert!(told(&format!(r#"{{"schemaVersion":2,"fsLayers":[],{}}}"#, image()), None).contains("image schema 1"));
+        assert!(told(&format!(r#"{{{}}}"#, image()), None).contains("schemaVersion is None"));
+        assert!(told(&format!(r#"{{"schemaVersion":"2",{}}}"#, image()), None).contains("schemaVersion is None"));
+        assert_eq!(told("[]", None), "it is no JSON object");
+        assert_eq!(told("7", None), "it is no JSON object");
+    }
+
+    /// CVE-2024-3727, and sizes that are none.
+    #[test]
+    fn descriptors_are_checked() {
+        let with = |descriptor: &str| {
+            told(&format!(r#"{{"schemaVersion":2,"config":{},"layers":[{descriptor}]}}"#, described(CONFIG)), None)
+        };
+        assert_eq!(with(&descriptor(LAYER, DIGEST, 0, "")), "manifest 1");
+        assert!(with(&descriptor(LAYER, &DIGEST.to_uppercase(), 0, "")).contains("no sha256 or sha512 digest"));
+        assert!(
+            with(&descriptor(LAYER, "sha256:../../../etc/passwd", 0, "")).contains("layers[0]: digest: \"sha256:../")
+        );
+        assert!(with(&descriptor(LAYER, &DIGEST.replace("sha256", "sha512"), 0, "")).contains("no sha256 or sha512"));
+        assert!(with(&descriptor(LAYER, DIGEST, -1, "")).contains("is no number of bytes"));
+        assert!(with(&descriptor(LAYER, DIGEST, i64::MAX, "")).contains("at most 1099511627776 are read"));
+        assert!(with(&descriptor(LAYER, DIGEST, 0, "").replace(":0}", ":1.5}")).contains("is no number of bytes"));
+        assert!(with(&descriptor(LAYER, DIGEST, 0, "").replace(":0}", ":1e3}")).contains("is no number of bytes"));
+        assert!(with(&descriptor(CONFIG, DIGEST, 5 << 20, "")).contains("at most 4194304 are read"));
+        assert_eq!(with(&format!(r#"{{"digest":"{DIGEST}","size":1}}"#)), "layers[0]: mediaType is missing");
+        assert_eq!(with("[]"), "layers[0]: digest is missing");
+        assert_eq!(
+            with(&described("application/vnd.in-toto+json")),
+            format!("layer {DIGEST}: \"application/vnd.in-toto+json\" is no layer")
+        );
+        let chart = "application/vnd.cncf.helm.config.v1+json";
+        let text = format!(r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#, described(chart));
+        assert_eq!(told(&text, None), format!("it is no container image but a {chart:?}"));
+    }
+
+    #[test]
+    fn configs() {
+        let config = |text: &str| Config::parse(text.as_bytes());
+        let rootfs = format!(r#""rootfs":{{"type":"layers","diff_ids":["{DIGEST}"]}}"#);
+        let full = config(&format!(
+            r#"{{"os":"linux","architecture":"arm64","variant":"v8","config":{{"Labels":{{"a":"b"}},"Env":["X=y"]}},{rootfs}}}"#
+        ))
+        .unwrap();
+        assert_eq!(full.platform, Some(Platform::parse("linux/arm64/v8").unwrap()));
+        assert_eq!((full.labels, full.env), (vec![("a".into(), "b".into())], vec!["X=y".into()]));
+        assert_eq!(full.diff_ids.len(), 1);
+        let bare = config(&format!(r#"{{"architecture":"","config":{{"Labels":null,"Env":null}},{rootfs}}}"#)).unwrap();
+        assert_eq!((bare.platform, bare.labels.len(), bare.env.len()), (None, 0, 0));
+        for text in [
+            "{}".to_string(),
+            r#"{"rootfs":{"type":"layers"}}"#.into(),
+            r#"{"rootfs":{"type":"layers+base","diff_ids":[]}}"#.into(),
+            r#"{"rootfs":{"type":"layers","diff_ids":["sha256:00"]}}"#.into(),
+            r#"{"rootfs":{"type":"layers","diff_ids":[7]}}"#.into(),
+            format!(r#"{{"os":"linux","architecture":"arm64","config":{{"Labels":["a"]}},{rootfs}}}"#),
+            format!(r#"{{"os":"linux","architecture":"arm64","config":{{"Env":"a"}},{rootfs}}}"#),
+            format!(r#"{{"architecture":"arm64",{rootfs}}}"#),
+        ] {
+            assert!(config(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_cut_anywhere_is_refused() {
+        let text = format!(r#"{{"schemaVersion":2,{}}}"#, image());
+        for end in 0..text.len() {
+            assert!(Document::parse(&text.as_bytes()[..end], None).is_err(), "{end}");
+        }
+    }
+}

@@ -5,11 +5,17 @@ use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
+use sdme::digest::Digest;
+use sdme::oci::member::Member;
+use sdme::oci::types::{Config as ImageConfig, DOCUMENT_MAX, Document};
+use sdme::oci::{docker, platform::Platform, spool};
 use sdme::store::name::Name;
 use sdme::systemd::escape;
+use sdme::text::json::{self, Limits as JsonLimits, Value};
 use sdme::text::keyvalue::Pairs;
+use sdme::text::minisign::{PublicKey, Signature};
 use sdme::text::osrelease::OsRelease;
-use sdme::text::{mountinfo, passwd, sanitize, size, time};
+use sdme::text::{base64, mountinfo, passwd, sanitize, size, sums, time};
 
 pub struct Target {
     /// The name of its folder in corpus/.
@@ -34,6 +40,13 @@ pub const ALL: &[Target] = &[
     Target { name: "sanitize", run: |bytes| with_text(bytes, sanitized) },
     Target { name: "numbers", run: |bytes| with_text(bytes, numbers) },
     Target { name: "unit_name", run: |bytes| with_text(bytes, unit_name) },
+    Target { name: "json", run: json },
+    Target { name: "oci_document", run: oci_document },
+    Target { name: "oci_config", run: |bytes| drop(ImageConfig::parse(bytes)) },
+    Target { name: "oci_names", run: |bytes| with_text(bytes, oci_names) },
+    Target { name: "docker_manifest", run: docker_manifest },
+    Target { name: "sums", run: sums },
+    Target { name: "minisign", run: minisign },
 ];
 
 fn with_text(bytes: &[u8], run: impl Fn(&str)) {
@@ -133,4 +146,92 @@ fn numbers(text: &str) {
 fn unit_name(text: &str) {
     drop(escape::unescape(text));
     assert_eq!(escape::unescape(&escape::escape(text.as_bytes())).expect("what was escaped"), text.as_bytes());
+}
+
+fn json(bytes: &[u8]) {
+    let limits = JsonLimits { bytes: 1 << 20, values: 10_000, depth: 64 };
+    let Ok(value) = json::parse(bytes, limits) else { return };
+    let mut writer = json::Writer::new();
+    write_json(&value, &mut writer);
+    let again = json::parse(writer.finish().as_bytes(), JsonLimits::default()).expect("what was written can be read");
+    assert_eq!(texts(&again), texts(&value));
+}
+
+/// The writer has no signed numbers: a number is written as the text that it is.
+fn write_json(value: &Value, writer: &mut json::Writer) {
+    match value {
+        Value::Null => drop(writer.optional(None)),
+        Value::Bool(value) => drop(writer.bool(*value)),
+        Value::Integer(number) => drop(writer.string(&number.to_string())),
+        Value::Number(text) | Value::String(text) => drop(writer.string(text)),
+        Value::Array(values) => {
+            writer.begin_array();
+            values.iter().for_each(|value| write_json(value, writer));
+            writer.end_array();
+        }
+        Value::Object(pairs) => {
+            writer.begin_object();
+            for (key, value) in pairs {
+                writer.key(key);
+                write_json(value, writer);
+            }
+            writer.end_object();
+        }
+    }
+}
+
+/// All texts in a value, in order.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Integer(number) => vec![number.to_string()],
+        Value::Number(text) | Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(pairs) => {
+            pairs.iter().flat_map(|(key, value)| [vec![key.clone()], texts(value)].concat()).collect()
+        }
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
+fn oci_document(bytes: &[u8]) {
+    let Ok(Document::Manifest(manifest)) = Document::parse(bytes, None) else { return };
+    assert!(manifest.config.size <= DOCUMENT_MAX as u64 || manifest.demand_image().is_err());
+}
+
+fn oci_names(text: &str) {
+    if let Ok(digest) = Digest::parse(text) {
+        assert_eq!(digest.to_string(), text);
+    }
+    if let Ok(platform) = Platform::parse(text) {
+        assert_eq!(Platform::parse(&platform.to_string()).expect("what was written can be read"), platform);
+    }
+    let plain = text.strip_prefix("./").unwrap_or(text);
+    if let Some(member) = Member::parse(text.as_bytes()) {
+        assert_eq!(member.to_string(), plain);
+        assert!(!plain.starts_with('/') && !plain.contains("..") && plain.split('/').count() <= 3);
+    }
+    spool::is_image(text.as_bytes());
+}
+
+fn docker_manifest(bytes: &[u8]) {
+    if let Ok(images) = docker::parse(bytes) {
+        images.iter().for_each(|image| assert!(!image.config.to_string().contains("..")));
+    }
+}
+
+/// The first line is the name that is looked for.
+fn sums(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (name, text) = bytes.split_at(end);
+    if let Ok(told) = sums::lookup(text, name) {
+        Digest::parse(&told).expect("what was found is a digest");
+    }
+}
+
+fn minisign(bytes: &[u8]) {
+    drop(PublicKey::parse(bytes));
+    drop(Signature::parse(bytes));
+    if let Some(decoded) = base64::decode(bytes) {
+        assert_eq!(base64::encode(&decoded).as_bytes(), bytes);
+    }
 }
