@@ -1,6 +1,6 @@
 //! A file as it comes: one `Read` over as many connections as it takes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::Net;
 use crate::http::exchange::{self, Answer, Asked};
 use crate::http::payload::Payload;
@@ -78,7 +78,10 @@ impl Body {
         loop {
             let payload = match &mut self.payload {
                 Some(payload) => payload,
-                None => self.payload.insert(resume(&self.net, &self.url, &mut self.facts, self.at, &mut self.skip)?),
+                None => match resume(&self.net, &self.url, &mut self.facts, self.at, &mut self.skip)? {
+                    Some(payload) => self.payload.insert(payload),
+                    None => return Ok(0),
+                },
             };
             let length = payload.read(buffer)?;
             let again = self.skip.min(length as u64);
@@ -118,24 +121,35 @@ fn short(told: u64, at: u64) -> Error {
     Error::failed(format!("the server announced {told} bytes and sent {at}"))
 }
 
-/// A connection that brings what is left. Sets how much of it was there before.
-fn resume(net: &Net, url: &Url, facts: &mut Facts, at: u64, skip: &mut u64) -> Attempt<Payload> {
+/// A connection that brings what is left, `None` when nothing is. Sets how much of it was there before.
+fn resume(net: &Net, url: &Url, facts: &mut Facts, at: u64, skip: &mut u64) -> Attempt<Option<Payload>> {
     *skip = 0;
+    if facts.length == Some(at) {
+        return Ok(None);
+    }
     if at == 0 {
         let answer = exchange::ask(net, Asked { url, rest: None })?;
         facts.check_again(&answer.head)?;
-        return Ok(answer.payload);
+        return Ok(Some(answer.payload));
     }
     let validator = facts.validator().ok_or_else(|| {
         Error::failed(format!(
             "cut after {at} bytes, and the server says nothing by which the file could be known again: begin again"
         ))
     })?;
-    let answer = exchange::ask(net, Asked { url, rest: Some((at, validator)) })?;
+    let answer = exchange::ask(net, Asked { url, rest: Some((at, validator)) }).map_err(found_before)?;
     let resumed = facts.check_resumed(&answer.head, at)?;
     *skip = at - resumed.first;
     facts.length = facts.length.or(resumed.complete);
-    Ok(answer.payload)
+    Ok((resumed.length != Some(0)).then_some(answer.payload))
+}
+
+/// A name that had an address has one: it is the network that is gone, and it comes back.
+fn found_before(failure: Failure) -> Failure {
+    match failure {
+        Failure::Final(error) if *error.kind() == Kind::Unavailable => Failure::passing(error),
+        other => other,
+    }
 }
 
 impl Read for Body {

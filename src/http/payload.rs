@@ -58,7 +58,8 @@ impl Payload {
 
     fn read_chunks(&mut self, buffer: &mut [u8]) -> Attempt<usize> {
         let Left::Chunks(decoder) = &mut self.left else { return Ok(0) };
-        loop {
+        // The last piece of data may have come together with what ends the body.
+        while !decoder.is_done() {
             let input = self.connection.reader.fill_buf()?;
             if input.is_empty() {
                 return Err(cut());
@@ -68,10 +69,8 @@ impl Payload {
             if fed.given > 0 {
                 return Ok(fed.given);
             }
-            if decoder.is_done() {
-                return self.end();
-            }
         }
+        self.end()
     }
 
     /// Looks whether anything follows: a server that announced too little has not sent the whole file.

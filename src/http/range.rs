@@ -71,7 +71,7 @@ impl Facts {
         match head.status {
             206 => self.check_part(head, at),
             200 => self.check_whole(head),
-            416 => Err(Error::invalid(format!("the server announced {} and has nothing after byte {at}", self.told()))),
+            416 => self.check_nothing(head, at),
             _ => Err(Error::failed(format!("the server answered {}", head.status_text()))),
         }
     }
@@ -106,6 +106,18 @@ impl Facts {
         match self.validator() {
             Some(_) => Ok(Resumed { first: 0, length: self.length, complete: self.length }),
             None => Err(changed("the server sends it all anew")),
+        }
+    }
+
+    /// A chunked body that was cut before its last mark may have been whole. The file is the same: If-Range goes first, and
+    /// for another file the whole of it would have come.
+    fn check_nothing(&self, head: &Head, at: u64) -> Result<Resumed> {
+        let complete = head.field("content-range").and_then(|text| number(text.trim().strip_prefix("bytes */")?));
+        match complete == Some(at) && self.length.is_none_or(|told| told == at) {
+            true => Ok(Resumed { first: at, length: Some(0), complete }),
+            false => {
+                Err(Error::invalid(format!("the server announced {} and has nothing after byte {at}", self.told())))
+            }
         }
     }
 
@@ -220,6 +232,10 @@ mod tests {
         assert_eq!(resumed(206, "Content-Range: bytes 4-9/10\n").unwrap(), rest);
         let part = resumed(206, "Content-Range: bytes 4-5/*\nTransfer-Encoding: chunked\n").unwrap();
         assert_eq!((part.first, part.length), (4, Some(2)));
+        let unknown = facts("ETag: \"a\"\nTransfer-Encoding: chunked\n");
+        let nothing = unknown.check_resumed(&head(416, "Content-Range: bytes */4\n"), 4).unwrap();
+        assert_eq!(nothing, Resumed { first: 4, length: Some(0), complete: Some(4) });
+        assert!(unknown.check_resumed(&head(416, "Content-Range: bytes */3\n"), 4).is_err());
         // A server that knows no ranges sends the same file from its first byte.
         assert_eq!(resumed(200, "ETag: \"a\"\nContent-Length: 10\n").unwrap().first, 0);
     }
