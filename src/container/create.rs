@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
-use crate::store::{datadir, record, runtime};
+use crate::store::{datadir, lock, record, runtime};
 use crate::sys::poll::Wait;
 use crate::sys::resolve::{Executable, Root};
 use crate::sys::{dir, kernel};
@@ -44,7 +44,8 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
     let choice = choose_layers(paths, &wish.rootfs)?;
     let stage = Stage::create(&datadir::containers(paths)?)?;
     let built = build(paths, &stage, &name, wish.rootfs, wish.services, choice);
-    built.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
+    let locked = built.and_then(|()| lock::ensure(paths, &name));
+    locked.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
     Ok(name)
 }
 
