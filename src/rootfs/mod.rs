@@ -3,3 +3,4 @@
 pub mod bounds;
 pub mod signature;
 pub mod unpack;
+pub mod writer;

@@ -5,6 +5,8 @@ pub mod bpf;
 pub mod cgroup;
 pub mod channel;
 pub mod confine;
+pub mod copy;
+pub mod create;
 pub mod credentials;
 pub mod dir;
 pub mod io;

@@ -1,7 +1,8 @@
 //! Looking into a tree that belongs to somebody else: every name is resolved by openat2(2) as if the tree's root
-//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Reads only.
+//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Makes nothing.
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::dir::Dir;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -78,6 +79,16 @@ impl Root {
         rustix::process::fchdir(directory).map_err(|errno| Error::os(errno, format!("fchdir({path:?})")))?;
         let full = || Error::new(Kind::Unavailable, format!("{path:?}: too many others wait to be heard"));
         crate::sys::socket::connect(name)?.ok_or_else(full)
+    }
+
+    /// A directory to make names in; symlinks, also at the end of `path`, are followed inside the tree.
+    pub fn directory(&self, path: &Path) -> Result<Dir> {
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY).map(Dir::from_fd)
+    }
+
+    /// The same for reading, and to change its attributes; a symlink at the end of `path` is an error.
+    pub fn directory_itself(&self, path: &Path) -> Result<Dir> {
+        self.open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW).map(Dir::from_fd)
     }
 
     /// Whether `path`, below mounts of filesystems in memory, is there; no symlink anywhere. Never waits: neither a disk

@@ -14,5 +14,7 @@ mod sandbox;
 mod select;
 mod streams;
 mod tar;
+mod trees;
 mod usage;
 mod vectors;
+mod writer;
