@@ -9,19 +9,14 @@ use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
 use crate::store::{datadir, record, runtime};
+use crate::sys::kernel;
 use crate::sys::poll::Wait;
-use crate::sys::resolve::{Executable, Root};
-use crate::sys::{dir, kernel};
+use crate::sys::resolve::Root;
 use crate::systemd::host::Host;
-use crate::systemd::machine;
+use crate::systemd::{installed, machine};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-
-/// Where systemd is looked for, in the order in which nspawn tries them; NixOS has a script that starts it.
-const SYSTEMDS: [&str; 3] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/nix/var/nix/profiles/system/init"];
-/// Any init; only as a link to systemd it is of use.
-const INIT: &str = "/sbin/init";
 
 /// How long `create` cleans up after killed commands.
 const SWEEP_LIMIT: Duration = Duration::from_millis(100);
@@ -122,22 +117,14 @@ fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
     if !root.is_directory(Path::new("etc")) {
         return Err(Error::failed(format!("{place:?} has no directory /etc: it is not a system that can boot")));
     }
-    if !has_systemd(&root) {
+    if installed::init(&root).is_none() {
         return Err(Error::failed(format!(
             "{place:?} has no systemd that could be its PID 1 (looked for {}): install it there first (Debian: the \
              package systemd)",
-            SYSTEMDS.join(", ")
+            installed::SYSTEMDS.join(", ")
         )));
     }
     Ok(())
-}
-
-fn has_systemd(root: &Root) -> bool {
-    SYSTEMDS.iter().any(|path| matches!(root.find_executable("", Path::new(path)), Executable::Found(_)))
-        || root
-            .open_place(Path::new(INIT))
-            .and_then(|init| dir::path_of(&init))
-            .is_ok_and(|path| path.ends_with("systemd"))
 }
 
 fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {
