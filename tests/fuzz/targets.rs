@@ -10,6 +10,7 @@ use sdme::oci::member::Member;
 use sdme::oci::types::{Config as ImageConfig, DOCUMENT_MAX, Document};
 use sdme::oci::{docker, platform::Platform, spool};
 use sdme::store::name::Name;
+use sdme::stream::tar::{self, Archive, acl, pax};
 use sdme::systemd::escape;
 use sdme::text::json::{self, Limits as JsonLimits, Value};
 use sdme::text::keyvalue::Pairs;
@@ -47,6 +48,9 @@ pub const ALL: &[Target] = &[
     Target { name: "docker_manifest", run: docker_manifest },
     Target { name: "sums", run: sums },
     Target { name: "minisign", run: minisign },
+    Target { name: "tar", run: tar_archive },
+    Target { name: "tar_pax", run: tar_records },
+    Target { name: "tar_acl", run: tar_acl },
 ];
 
 fn with_text(bytes: &[u8], run: impl Fn(&str)) {
@@ -234,4 +238,60 @@ fn minisign(bytes: &[u8]) {
     if let Some(decoded) = base64::decode(bytes) {
         assert_eq!(base64::encode(&decoded).as_bytes(), bytes);
     }
+/// Every header is given the checksum that it needs; what is read does not depend on the pieces in which it comes.
+fn tar_archive(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    for block in bytes.chunks_exact_mut(tar::BLOCK).filter(|block| block[257..].starts_with(b"ustar")) {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    let whole = entries(Archive::new(&bytes[..]), 1 << 16);
+    let pieces = entries(Archive::new(Pieces(&bytes)), 100);
+    assert_eq!(whole, pieces);
+}
+
+struct Pieces<'a>(&'a [u8]);
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (piece, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(97));
+        buffer[..piece.len()].copy_from_slice(piece);
+        self.0 = rest;
+        Ok(piece.len())
+    }
+}
+
+/// Entries, and a hash of all their data; the error as text.
+fn entries<R: std::io::Read>(mut archive: Archive<R>, piece: usize) -> Result<(Vec<tar::Entry>, u64), String> {
+    let (mut seen, mut hash, mut buffer) = (Vec::new(), 0u64, vec![0; piece]);
+    while let Some(entry) = archive.next().map_err(|error| error.to_string())? {
+        assert!(!entry.path.contains(&0) && entry.mode <= 0o7777 && entry.uid != u32::MAX && entry.gid != u32::MAX);
+        assert!(entry.modified.1 < 1_000_000_000);
+        let mut end = 0;
+        while let Some(chunk) = archive.read(&mut buffer).map_err(|error| error.to_string())? {
+            assert!(chunk.offset >= end && chunk.length > 0);
+            end = chunk.offset + chunk.length as u64;
+            assert!(end <= entry.size);
+            let fold = |hash: u64, byte: &u8| hash.wrapping_mul(31).wrapping_add(u64::from(*byte));
+            hash = buffer[..chunk.length].iter().fold(hash, fold);
+        }
+        seen.push(entry);
+    }
+    archive.finish().map_err(|error| error.to_string())?;
+    Ok((seen, hash))
+}
+
+fn tar_records(bytes: &[u8]) {
+    let Ok(records) = pax::Records::parse(bytes) else { return };
+    drop(pax::Globals::default().parse(bytes));
+    for (name, _) in records.into_xattrs().unwrap_or_default() {
+        assert!(!name.is_empty() && name.len() <= 255 && !name.contains(&0));
+    }
+}
+
+fn tar_acl(bytes: &[u8]) {
+    let Ok(acl) = acl::Acl::parse(bytes) else { return };
+    let value = acl.encode();
+    assert!(value.len() % 8 == 4 && acl::mode(&value).is_some_and(|mode| mode <= 0o777));
 }
