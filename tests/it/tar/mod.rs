@@ -3,3 +3,4 @@
 mod attacks;
 mod made;
 mod tools;
+mod unpacked;
