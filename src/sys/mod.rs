@@ -25,3 +25,4 @@ pub mod signal;
 pub mod socket;
 pub mod spawn;
 pub mod tree;
+pub mod zstd;
