@@ -118,11 +118,22 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl From<io::Error> for Error {
+    /// An error of ours that came through a `Read` is itself again.
     fn from(error: io::Error) -> Error {
+        let error = match error.downcast::<Error>() {
+            Ok(own) => return own,
+            Err(error) => error,
+        };
         match error.raw_os_error() {
             Some(number) => Error::new(Kind::Os(number), "input/output"),
             None => Error::failed(error.to_string()),
         }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        io::Error::other(error)
     }
 }
 

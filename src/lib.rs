@@ -10,6 +10,7 @@ pub mod container;
 pub mod dbus;
 pub mod digest;
 pub mod error;
+pub mod http;
 pub mod oci;
 pub mod paths;
 pub mod rootfs;
@@ -127,6 +128,7 @@ fn context(args: &Args) -> Result<VerbContext> {
         sudo_user: text_variable("SUDO_USER").filter(|user| user != "root"),
         term: text_variable("TERM").filter(|term| is_terminal_name(term)),
         notify_socket: env::var_os("NOTIFY_SOCKET"),
+        http: http::Environment::read(|name| env::var_os(name)),
         stdin_tty,
         stdout_tty: std::io::stdout().is_terminal(),
         stderr_tty,

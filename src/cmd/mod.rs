@@ -22,6 +22,7 @@ use crate::cli::parse::Args;
 use crate::cli::spec::Command;
 use crate::config::Config;
 use crate::error::Result;
+use crate::http::Environment;
 use crate::paths::Paths;
 use crate::ui::out;
 use std::ffi::OsString;
@@ -43,6 +44,8 @@ pub struct Context {
     pub term: Option<String>,
     /// `$NOTIFY_SOCKET`: where a service manager wants to hear from us (sd_notify(3)).
     pub notify_socket: Option<OsString>,
+    /// Proxies and certificates.
+    pub http: Environment,
     pub stdin_tty: bool,
     pub stdout_tty: bool,
     pub stderr_tty: bool,

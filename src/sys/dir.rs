@@ -232,6 +232,11 @@ impl Dir {
         self.rename_with(from.as_ref(), to, name.as_ref(), RenameFlags::NOREPLACE)
     }
 
+    /// Two names change places, at once.
+    pub fn exchange(&self, one: impl AsRef<OsStr>, to: &Dir, other: impl AsRef<OsStr>) -> Result<()> {
+        self.rename_with(one.as_ref(), to, other.as_ref(), RenameFlags::EXCHANGE)
+    }
+
     fn rename_with(&self, from: &OsStr, to: &Dir, name: &OsStr, flags: RenameFlags) -> Result<()> {
         let (from, name) = (component(from)?, component(name)?);
         rustix::fs::renameat_with(self, from, to, name, flags).map_err(|errno| match errno {

@@ -25,5 +25,8 @@ pub mod resolve;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod source;
 pub mod spawn;
+pub mod tcp;
 pub mod tree;
+pub mod zstd;

@@ -131,6 +131,16 @@ impl Root {
         read_at_most(File::from(file), path, max)
     }
 
+    /// At most the first `length` bytes of a regular file.
+    pub fn read_head(&self, path: &Path, length: usize) -> Result<Vec<u8>> {
+        demand_regular(&self.stat(path)?, path)?;
+        let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        demand_regular(&stat_of(file.as_fd(), path)?, path)?;
+        let mut head = Vec::new();
+        File::from(file).take(length as u64).read_to_end(&mut head)?;
+        Ok(head)
+    }
+
     /// Searches a program: `name` itself when it holds a slash, else in each absolute directory of `search`, a list
     /// with colons between.
     pub fn find_executable(&self, search: &str, name: &Path) -> Executable {

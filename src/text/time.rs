@@ -27,6 +27,35 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + carry, month, day)
 }
 
+/// Seconds after 1970 of an HTTP date in the one form that servers may send (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+/// None for anything else, and for what is before 1970.
+pub fn parse_http_date(text: &str) -> Option<u64> {
+    let words: Vec<&str> = text.trim().split(' ').collect();
+    let [_, day, month, year, time, "GMT"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
+    let [hour, minute, second] = time.split(':').map(|part| number(part, 2)).collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let days = days_before(number(year, 4)?, month, number(day, 2).filter(|day| (1..=31).contains(day))?)?;
+    let (hour, minute) = (hour.filter(|hour| *hour < 24)?, minute.filter(|minute| *minute < 60)?);
+    // 60 is a leap second.
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second.filter(|second| *second <= 60)?)
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// A decimal number of exactly so many digits.
+fn number(text: &str, digits: usize) -> Option<u64> {
+    (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+/// Days from 1970-01-01 to a date: `civil` the other way.
+fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let in_year = (153 * month + 2) / 5 + day - 1;
+    (year * 365 + year / 4 - year / 100 + year / 400 + in_year).checked_sub(719_468)
+}
+
 /// A time span: numbers with a fraction and a unit each, summed; a bare number is seconds; "infinity" is
 /// `Duration::MAX`. None for anything else, and for more than a `Duration` holds.
 pub fn parse_span(text: &str) -> Option<Duration> {
@@ -79,6 +108,30 @@ fn product(number: &str, unit: u64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn http_dates() {
+        for (text, seconds) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Tue, 29 Feb 2000 00:00:00 GMT", 951_782_400),
+        ] {
+            assert_eq!(parse_http_date(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+            "Wed, 00 Jan 0000 00:00:00 GMT",
+            "Sun, 06 Nov 1994 08:49:37:00 GMT",
+        ] {
+            assert_eq!(parse_http_date(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn dates() {
