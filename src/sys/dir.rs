@@ -136,14 +136,20 @@ impl Dir {
 
     /// Opens a regular file for reading; symlinks, FIFOs and devices are refused without waiting for a peer.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.open_file_meta(name).map(|(file, _)| file)
+    }
+
+    /// The same, with what it is.
+    pub fn open_file_meta(&self, name: impl AsRef<OsStr>) -> Result<(File, Meta)> {
         let name = component(name.as_ref())?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(self, name, flags, Mode::empty())
             .map_err(|errno| Error::os(errno, format!("openat({name:?}, O_RDONLY|O_NOFOLLOW)")))?;
-        if meta::of(&fd)?.kind != meta::Kind::File {
+        let meta = meta::of(&fd)?;
+        if meta.kind != meta::Kind::File {
             return Err(Error::invalid(format!("{name:?} is not a regular file")));
         }
-        Ok(File::from(fd))
+        Ok((File::from(fd), meta))
     }
 
     /// Makes a regular file with exactly `mode`. `Exists` when the name is taken.
@@ -271,7 +277,16 @@ impl Dir {
 
     /// Puts the reading position back to the beginning.
     pub fn rewind(&self) -> Result<()> {
-        let start = rustix::fs::SeekFrom::Start(0);
+        self.seek(0)
+    }
+
+    /// The reading position, for [`Dir::seek`] on another descriptor of the same directory.
+    pub fn position(&self) -> Result<u64> {
+        rustix::fs::tell(self).map_err(|errno| Error::os(errno, "lseek"))
+    }
+
+    pub fn seek(&self, position: u64) -> Result<()> {
+        let start = rustix::fs::SeekFrom::Start(position);
         rustix::fs::seek(self, start).map(drop).map_err(|errno| Error::os(errno, "lseek"))
     }
 

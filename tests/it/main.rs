@@ -4,6 +4,7 @@
 mod ask;
 mod bus;
 mod config;
+mod copy;
 mod faults;
 mod help;
 mod http;

@@ -2,3 +2,5 @@
 
 mod entry;
 pub mod tar;
+pub mod dir;
+mod transfer;

@@ -27,10 +27,14 @@ impl FileWriter {
         self.file.write_all_at(bytes, offset).with_context(|| format!("writing {}", shown(&self.path)))
     }
 
-    /// The file, for a copy inside the kernel of this many bytes at this place.
-    pub(in crate::rootfs) fn open_at(&mut self, offset: u64, length: u64) -> Result<&File> {
-        self.reserve(offset, length)?;
-        Ok(&self.file)
+    /// The file, for a copy inside the kernel; what came of it is told to [`FileWriter::wrote`].
+    pub(in crate::rootfs) fn raw(&self) -> &File {
+        &self.file
+    }
+
+    /// This many bytes at this place have been written by somebody else.
+    pub(in crate::rootfs) fn wrote(&mut self, offset: u64, length: u64) -> Result<()> {
+        self.reserve(offset, length)
     }
 
     fn reserve(&mut self, offset: u64, length: u64) -> Result<()> {

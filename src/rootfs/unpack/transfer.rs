@@ -1,0 +1,207 @@
+//! The bytes of regular files, from a source tree to files that the writer has made, on all cores.
+//!
+//! The walk hands over files in batches, because most are small and waking a thread costs more than copying one. Bytes
+//! are shared with the source where the filesystem can (FICLONE), else copied in the kernel (copy_file_range), else
+//! read and written; holes stay holes.
+
+use crate::error::{Context, Error, Result};
+use crate::rootfs::writer::{FileWriter, shown};
+use crate::sys::copy;
+use crate::sys::meta::{self, Meta};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, Scope, available_parallelism};
+
+/// Files in a batch, and bytes that make one full earlier. A file is two descriptors: with all batches under way they
+/// stay well below the usual limit of 1024.
+const BATCH_FILES: usize = 16;
+const BATCH_BYTES: u64 = 1 << 20;
+const THREADS_MAX: usize = 8;
+const BUFFER: usize = 128 * 1024;
+/// Up to here a read and a write are cheaper than setting up a copy inside the kernel.
+const SMALL: u64 = 256 * 1024;
+
+/// A file to fill.
+pub struct Job {
+    pub from: File,
+    /// What `from` was when it was opened.
+    pub meta: Meta,
+    pub to: FileWriter,
+    pub path: Vec<u8>,
+}
+
+/// What all threads know.
+#[derive(Default)]
+pub struct Shared {
+    failed: AtomicBool,
+    error: Mutex<Option<Error>>,
+    no_reflink: AtomicBool,
+    has_reflinked: AtomicBool,
+    no_range: AtomicBool,
+}
+
+/// The walk's end of the queue.
+pub struct Queue<'a> {
+    shared: &'a Shared,
+    sender: SyncSender<Vec<Job>>,
+    batch: Vec<Job>,
+    bytes: u64,
+}
+
+/// Starts threads that end when the queue is dropped and empty.
+pub fn start<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    shared: &'env Shared,
+    receiver: &'env Mutex<Option<Receiver<Vec<Job>>>>,
+) -> Result<Queue<'env>> {
+    let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let (sender, jobs) = sync_channel(threads);
+    *receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(jobs);
+    for _ in 0..threads {
+        Builder::new().spawn_scoped(scope, || work(shared, receiver)).context("starting a thread")?;
+    }
+    Ok(Queue { shared, sender, batch: Vec::with_capacity(BATCH_FILES), bytes: 0 })
+}
+
+impl Queue<'_> {
+    /// Errors: those of earlier files.
+    pub fn push(&mut self, job: Job) -> Result<()> {
+        self.bytes += job.meta.size;
+        self.batch.push(job);
+        if self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands over what has gathered.
+    pub fn flush(&mut self) -> Result<()> {
+        self.bytes = 0;
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_FILES));
+        // Nobody is left to take it only after a failure.
+        let _ = self.sender.send(batch);
+        self.shared.result()
+    }
+}
+
+impl Shared {
+    /// The first failure of all threads.
+    pub fn result(&self) -> Result<()> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        error.clone().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, error: Error) {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+fn work(shared: &Shared, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let next = {
+            let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            receiver.as_ref().and_then(|receiver| receiver.recv().ok())
+        };
+        let Some(batch) = next else { return };
+        // After a failure the queue is emptied, so that nobody waits for a place in it.
+        for job in batch {
+            if !shared.failed.load(Ordering::Relaxed) {
+                transfer(job, shared, &mut buffer).unwrap_or_else(|error| shared.fail(error));
+            }
+        }
+    }
+}
+
+fn transfer(mut job: Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+    fill(&mut job, shared, buffer).with_context(|| format!("copying {}", shown(&job.path)))?;
+    job.to.finish()
+}
+
+fn fill(job: &mut Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+    if job.meta.size > 0 && !share(job, shared)? {
+        match is_sparse(&job.meta) {
+            true => copy_runs(job, shared, buffer)?,
+            false => copy_run(job, shared, buffer, 0, job.meta.size)?,
+        }
+    }
+    let now = meta::of(&job.from)?;
+    if (now.size, now.modified) != (job.meta.size, job.meta.modified) {
+        return Err(changed());
+    }
+    Ok(())
+}
+
+pub fn changed() -> Error {
+    Error::failed("it is changed by somebody else meanwhile")
+}
+
+fn is_sparse(meta: &Meta) -> bool {
+    meta.blocks.saturating_mul(512) < meta.size
+}
+
+/// True when all blocks are shared now.
+fn share(job: &mut Job, shared: &Shared) -> Result<bool> {
+    if shared.no_reflink.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let is_shared = copy::reflink(&job.from, job.to.raw())?;
+    match is_shared {
+        true => {
+            shared.has_reflinked.store(true, Ordering::Relaxed);
+            job.to.wrote(0, job.meta.size)?;
+        }
+        // The first refusal is the filesystem's; one after a success is that file's.
+        false if !shared.has_reflinked.load(Ordering::Relaxed) => shared.no_reflink.store(true, Ordering::Relaxed),
+        false => {}
+    }
+    Ok(is_shared)
+}
+
+fn copy_runs(job: &mut Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+    let mut at = 0;
+    while let Some((start, end)) = copy::next_data(&job.from, at)?.filter(|(start, _)| *start < job.meta.size) {
+        at = end.min(job.meta.size);
+        copy_run(job, shared, buffer, start, at)?;
+    }
+    Ok(())
+}
+
+fn copy_run(job: &mut Job, shared: &Shared, buffer: &mut [u8], start: u64, end: u64) -> Result<()> {
+    let mut at = start;
+    while at < end {
+        at += match copy_in_kernel(job, shared, at, end - at)? {
+            Some(0) => return Err(changed()),
+            Some(copied) => copied,
+            None => copy_by_buffer(job, buffer, at, end - at)?,
+        };
+    }
+    Ok(())
+}
+
+fn copy_in_kernel(job: &mut Job, shared: &Shared, at: u64, length: u64) -> Result<Option<u64>> {
+    if length <= SMALL || shared.no_range.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let copied = copy::range(&job.from, job.to.raw(), at, length)?;
+    match copied {
+        Some(copied) => job.to.wrote(at, copied)?,
+        None => shared.no_range.store(true, Ordering::Relaxed),
+    }
+    Ok(copied)
+}
+
+fn copy_by_buffer(job: &mut Job, buffer: &mut [u8], at: u64, length: u64) -> Result<u64> {
+    let wanted = buffer.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+    let part = buffer.get_mut(..wanted).unwrap_or_default();
+    let read = job.from.read_at(part, at).context("reading")?;
+    if read == 0 {
+        return Err(changed());
+    }
+    job.to.write_at(at, part.get(..read).unwrap_or_default())?;
+    Ok(read as u64)
+}
