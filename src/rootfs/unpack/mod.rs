@@ -1,1 +1,4 @@
 //! From each form in which a root filesystem comes to calls of the writer, the only code that writes in a foreign tree.
+
+mod entry;
+pub mod oci;
