@@ -8,10 +8,11 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
-use crate::store::{datadir, record, runtime};
-use crate::sys::kernel;
+use crate::store::{datadir, lock, record, runtime};
+use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
 use crate::sys::resolve::Root;
+use crate::sys::{kernel, lock as flock};
 use crate::systemd::host::Host;
 use crate::systemd::{installed, machine};
 use std::collections::BTreeSet;
@@ -35,11 +36,13 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
     // What is left over hinders nobody: the next command goes on with it.
     let _ = datadir::sweep(paths, Wait::at_most(SWEEP_LIMIT));
     let name = choose_name(paths, host, wish.name)?;
+    let _held = hold_rootfs(paths, &wish.rootfs)?;
     check_rootfs(paths, &wish.rootfs)?;
     let choice = choose_layers(paths, &wish.rootfs)?;
     let stage = Stage::create(&datadir::containers(paths)?)?;
     let built = build(paths, &stage, &name, wish.rootfs, wish.services, choice);
-    built.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
+    let locked = built.and_then(|()| lock::ensure(paths, &name));
+    locked.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
     Ok(name)
 }
 
@@ -105,6 +108,17 @@ fn taken(paths: &Paths, host: &mut Host) -> Result<BTreeSet<Name>> {
         taken.extend(machine::list(manager)?.iter().filter_map(|machine| Name::parse(&machine.name).ok()));
     }
     Ok(taken)
+}
+
+/// While a container is made of it, nobody removes, renames or replaces a root filesystem.
+fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
+    let Rootfs::Named(name) = rootfs else { return Ok(None) };
+    let tree =
+        Dir::open(&paths.filesystems().join(name.as_str())).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
+    match flock::try_shared(&tree)? {
+        true => Ok(Some(tree)),
+        false => Err(Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"))),
+    }
 }
 
 /// Nothing unbootable is made: an `/etc` to write a machine id into, and an init to start.

@@ -19,7 +19,6 @@ use crate::store::name::Name;
 use crate::store::origin::{self, Origin};
 use crate::store::stage::{self, Stage};
 use crate::store::datadir;
-use crate::stream::ahead::Ahead;
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
 use crate::stream::ratio::Ratio;
@@ -170,7 +169,7 @@ struct Job<'a> {
 
 fn stream(bytes: Bytes, demands: Demands, around: &Surroundings<'_>, job: &Job<'_>, mut writer: Writer) -> Result<Unpacked> {
     let (sealed, seal) = seal::sealing(bytes, demands, around.progress.clone());
-    let mut packed = Peek::new(Ahead::new(sealed)?);
+    let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
     let counted = Ratio::new(packed, job.bounds.ratio);
     let mut plain = Peek::new(decompress::open(Box::new(counted), compression)?);

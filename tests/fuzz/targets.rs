@@ -6,10 +6,16 @@ use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
 use sdme::digest::Digest;
+use sdme::http::chunked::Decoder;
+use sdme::http::head::Head;
+use sdme::http::proxy::{self, Proxy};
+use sdme::http::range::{ContentRange, Facts};
+use sdme::http::{Url, redirect, retry};
 use sdme::oci::member::Member;
 use sdme::oci::types::{Config as ImageConfig, DOCUMENT_MAX, Document};
 use sdme::oci::{docker, platform::Platform, spool};
 use sdme::store::name::Name;
+use sdme::stream::tar::{self, Archive, acl, pax};
 use sdme::systemd::escape;
 use sdme::text::json::{self, Limits as JsonLimits, Value};
 use sdme::text::keyvalue::Pairs;
@@ -47,6 +53,14 @@ pub const ALL: &[Target] = &[
     Target { name: "docker_manifest", run: docker_manifest },
     Target { name: "sums", run: sums },
     Target { name: "minisign", run: minisign },
+    Target { name: "tar", run: tar_archive },
+    Target { name: "tar_pax", run: tar_records },
+    Target { name: "tar_acl", run: tar_acl },
+    Target { name: "http_url", run: |bytes| with_text(bytes, http_url) },
+    Target { name: "http_proxy", run: |bytes| with_text(bytes, http_proxy) },
+    Target { name: "http_range", run: |bytes| with_text(bytes, http_range) },
+    Target { name: "http_head", run: http_head },
+    Target { name: "http_chunked", run: http_chunked },
 ];
 
 fn with_text(bytes: &[u8], run: impl Fn(&str)) {
@@ -234,4 +248,130 @@ fn minisign(bytes: &[u8]) {
     if let Some(decoded) = base64::decode(bytes) {
         assert_eq!(base64::encode(&decoded).as_bytes(), bytes);
     }
+}
+
+/// Every header is given the checksum that it needs; what is read does not depend on the pieces in which it comes.
+fn tar_archive(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    for block in bytes.chunks_exact_mut(tar::BLOCK).filter(|block| block[257..].starts_with(b"ustar")) {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    let whole = entries(Archive::new(&bytes[..]), 1 << 16);
+    let pieces = entries(Archive::new(Pieces(&bytes)), 100);
+    assert_eq!(whole, pieces);
+}
+
+struct Pieces<'a>(&'a [u8]);
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (piece, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(97));
+        buffer[..piece.len()].copy_from_slice(piece);
+        self.0 = rest;
+        Ok(piece.len())
+    }
+}
+
+/// Entries, and a hash of all their data; the error as text.
+fn entries<R: std::io::Read>(mut archive: Archive<R>, piece: usize) -> Result<(Vec<tar::Entry>, u64), String> {
+    let (mut seen, mut hash, mut buffer) = (Vec::new(), 0u64, vec![0; piece]);
+    while let Some(entry) = archive.next().map_err(|error| error.to_string())? {
+        assert!(!entry.path.contains(&0) && entry.mode <= 0o7777 && entry.uid != u32::MAX && entry.gid != u32::MAX);
+        assert!(entry.modified.1 < 1_000_000_000);
+        let mut end = 0;
+        while let Some(chunk) = archive.read(&mut buffer).map_err(|error| error.to_string())? {
+            assert!(chunk.offset >= end && chunk.length > 0);
+            end = chunk.offset + chunk.length as u64;
+            assert!(end <= entry.size);
+            let fold = |hash: u64, byte: &u8| hash.wrapping_mul(31).wrapping_add(u64::from(*byte));
+            hash = buffer[..chunk.length].iter().fold(hash, fold);
+        }
+        seen.push(entry);
+    }
+    archive.finish().map_err(|error| error.to_string())?;
+    Ok((seen, hash))
+}
+
+fn tar_records(bytes: &[u8]) {
+    let Ok(records) = pax::Records::parse(bytes) else { return };
+    drop(pax::Globals::default().parse(bytes));
+    for (name, _) in records.into_xattrs().unwrap_or_default() {
+        assert!(!name.is_empty() && name.len() <= 255 && !name.contains(&0));
+    }
+}
+
+fn tar_acl(bytes: &[u8]) {
+    let Ok(acl) = acl::Acl::parse(bytes) else { return };
+    let value = acl.encode();
+    assert!(value.len() % 8 == 4 && acl::mode(&value).is_some_and(|mode| mode <= 0o777));
+}
+
+/// The first line is an address, the second what a server there says one is to ask instead.
+fn http_url(text: &str) {
+    let (first, second) = text.split_once('\n').unwrap_or((text, "x"));
+    let Ok(url) = Url::parse(first) else { return };
+    let sent = |url: &Url| format!("{} {}", url.target(), url.authority());
+    assert!(sent(&url).bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !url.target().contains(' '));
+    assert!(url.target().starts_with('/') && !url.authority().contains('@'));
+    let again = Url::parse(&url.to_string()).expect("what was printed can be read");
+    assert_eq!((again.target(), again.authority()), (url.target(), url.authority()));
+    let name = url.file_name().unwrap_or_default();
+    assert!(!name.contains('/') && name != "..");
+    if let Ok(next) = redirect::follow(&url, Some(second)) {
+        assert!(next.scheme == url.scheme || next.scheme == sdme::http::url::Scheme::Https);
+        assert!(next.login.is_none() || next.is_same_origin(&url));
+        assert!(!next.target().contains([' ', '\r', '\n']));
+    }
+}
+
+/// The first line is a proxy, the second an address, the rest a no_proxy list.
+fn http_proxy(text: &str) {
+    let mut lines = text.splitn(3, '\n');
+    drop(Proxy::parse(lines.next().unwrap_or_default()));
+    let Ok(url) = Url::parse(lines.next().unwrap_or_default()) else { return };
+    let list = lines.next().unwrap_or_default();
+    let excepted = proxy::is_excepted(list, &url.host, url.port);
+    assert!(!excepted || !list.trim_matches([',', ' ', '\t']).is_empty());
+}
+
+fn http_range(text: &str) {
+    let Ok(range) = ContentRange::parse(text) else { return };
+    assert!(range.first <= range.last && range.complete.is_none_or(|complete| range.last < complete));
+    let head = Head::parse(format!("HTTP/1.1 206 x\nContent-Range: {text}\n").as_bytes());
+    if let Ok(resumed) = head.and_then(|head| Facts::default().check_resumed(&head, range.first)) {
+        assert_eq!(resumed.length, Some(range.last - range.first + 1));
+    }
+}
+
+fn http_head(bytes: &[u8]) {
+    let Ok(head) = Head::parse(bytes) else { return };
+    assert!((100..600).contains(&head.status) && !head.status_text().contains(char::is_control));
+    drop(head.refuse_encoding());
+    drop(retry::Failure::of_status(&head, 1_700_000_000));
+    if let Ok(facts) = Facts::of(&head) {
+        assert!(facts.validator().is_none_or(|validator| !validator.contains(['\r', '\n'])));
+        drop(facts.check_resumed(&head, 7));
+    }
+}
+
+/// The first byte says how much is given to the decoder at once: it must come to the same as the whole.
+fn http_chunked(bytes: &[u8]) {
+    let Some((step, body)) = bytes.split_first() else { return };
+    let whole = chunks(body, body.len().max(1), 4096);
+    assert_eq!(chunks(body, usize::from(*step).max(1), 3).map(|it| it.0), whole.map(|it| it.0));
+}
+
+/// What comes out and how much went in; None for what is refused.
+fn chunks(body: &[u8], step: usize, room: usize) -> Option<(Vec<u8>, usize)> {
+    let (mut decoder, mut out, mut at) = (Decoder::default(), Vec::new(), 0);
+    let mut buffer = vec![0; room];
+    while at < body.len() && !decoder.is_done() {
+        let fed = decoder.feed(&body[at..body.len().min(at + step)], &mut buffer).ok()?;
+        assert!(fed.taken > 0 && fed.given <= room, "it must go on");
+        out.extend_from_slice(&buffer[..fed.given]);
+        at += fed.taken;
+    }
+    Some((out, at))
 }

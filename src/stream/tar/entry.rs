@@ -85,6 +85,7 @@ pub enum Map {
 pub struct Notes {
     nameless: Tally,
     foreign: Tally,
+    overlay: Tally,
 }
 
 #[derive(Default)]
@@ -108,7 +109,8 @@ impl Notes {
     pub fn told(&self) -> Vec<String> {
         let nameless = self.nameless.told("ACL entries that give a name without a number");
         let foreign = self.foreign.told("extended attributes that Linux does not have");
-        nameless.into_iter().chain(foreign).collect()
+        let overlay = self.overlay.told("extended attributes of an overlay");
+        nameless.into_iter().chain(foreign).chain(overlay).collect()
     }
 }
 
@@ -242,12 +244,12 @@ fn xattrs(mut records: Records, kind: &Kind, path: &[u8], notes: &mut Notes) -> 
     let access = records.access.take().filter(|_| !matches!(kind, Kind::Symlink(_)));
     let default = records.default.take().filter(|_| *kind == Kind::Directory);
     let mut xattrs = records.into_xattrs()?;
-    xattrs.retain(|(name, _)| {
-        let known = NAMESPACES.iter().any(|namespace| name.starts_with(namespace));
-        if !known {
-            notes.foreign.add(path, &lossy(name));
+    xattrs.retain(|(name, _)| match left_out(name, notes) {
+        Some(tally) => {
+            tally.add(path, &lossy(name));
+            false
         }
-        known
+        None => true,
     });
     for (text, name) in [(access, ACL_ACCESS), (default, ACL_DEFAULT)] {
         // GNU tar may store both, and the attribute has the numbers.
@@ -259,6 +261,15 @@ fn xattrs(mut records: Records, kind: &Kind, path: &[u8], notes: &mut Notes) -> 
         }
     }
     Ok(xattrs)
+}
+
+/// Under which note an extended attribute is left out. overlayfs' own would, in a lower layer, hide files or lead to others.
+fn left_out<'a>(name: &[u8], notes: &'a mut Notes) -> Option<&'a mut Tally> {
+    let begins = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    if begins(&[b"trusted.overlay.", b"user.overlay."]) {
+        return Some(&mut notes.overlay);
+    }
+    (!begins(&NAMESPACES)).then_some(&mut notes.foreign)
 }
 
 /// libarchive's mode has the rights of the group itself, GNU tar's those of the mask. The latter is the one of the file:

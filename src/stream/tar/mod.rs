@@ -11,11 +11,11 @@ mod input;
 pub mod pax;
 mod sparse;
 
-pub use header::is_header;
+pub use header::{BLOCK, is_header};
 
 use crate::error::{Context, Error, Result};
 use entry::{Layout, Map, Notes, Pending};
-use header::{BLOCK, Block, Header};
+use header::{Block, Header};
 use input::Input;
 use pax::Globals;
 use sparse::Run;

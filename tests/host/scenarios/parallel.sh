@@ -40,6 +40,12 @@ for try in $(seq 5); do
   check "ps" sdme ps
   contains "$stdout" '^same +stopped'
 done
+note "and one that has only begun to boot hears that it shall power off"
+for delay in 0.02 0.05 0.08 0.11 0.14 0.17; do
+  check "start" sdme start --wait none same
+  sleep "$delay"
+  within 30000 sdme stop -t 60 same
+done
 check "start" sdme start --wait none same
 check "rm" sdme rm --force same
 sleep 0.3

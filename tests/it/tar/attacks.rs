@@ -337,14 +337,20 @@ fn case_7_acls_and_attributes_of_other_systems_are_told() {
     let mut tape = Tape::default();
     tape.pax(&[("SCHILY.acl.access", acl), ("SCHILY.xattr.com.apple.quarantine", b"1")]).file("a", b"");
     tape.pax(&[("SCHILY.xattr.trusted.overlay.opaque", b"y"), ("SCHILY.xattr.user.x", b"1")]).file("b", b"");
+    tape.pax(&[("LIBARCHIVE.xattr.user%2Eoverlay%2eredirect", b"eQ")]).file("c", b"");
     let bytes = tape.end();
     let mut archive = Archive::new(&bytes[..]);
     let first = archive.next().unwrap().unwrap();
     assert_eq!(first.xattrs[0].0, b"system.posix_acl_access");
     assert_eq!(archive.next().unwrap().unwrap().xattrs, [(b"user.x".to_vec(), b"1".to_vec())]);
+    assert_eq!(archive.next().unwrap().unwrap().xattrs, []);
     let notes = archive.notes();
     assert!(notes[0].contains("1 ACL entries") && notes[0].contains("user:bob:rwx"), "{notes:?}");
-    assert!(notes[1].contains("com.apple.quarantine") && notes.len() == 2, "{notes:?}");
+    assert!(notes[1].contains("com.apple.quarantine") && notes.len() == 3, "{notes:?}");
+    assert!(
+        notes[2].contains("2 extended attributes of an overlay") && notes[2].contains("overlay.opaque"),
+        "{notes:?}"
+    );
 }
 
 #[test]
