@@ -29,3 +29,4 @@ pub mod source;
 pub mod spawn;
 pub mod tcp;
 pub mod tree;
+pub mod zstd;
