@@ -41,8 +41,6 @@ use ui::out;
 const EXIT_OWN_FAILURE: u8 = 125;
 /// terminfo's own limit is 128 bytes for all names of a terminal together.
 const TERM_MAX: usize = 128;
-/// Of what is created, only the owner may write; where another mode matters it is set.
-const UMASK: u32 = 0o022;
 
 pub fn main() -> ExitCode {
     let mut words = env::args_os();
@@ -52,7 +50,7 @@ pub fn main() -> ExitCode {
         enter::child();
         return ExitCode::SUCCESS;
     }
-    sys::credentials::umask(UMASK);
+    sys::credentials::umask(sys::create::UMASK);
     if called == direct::SUPERVISOR {
         return ExitCode::from(supervise(&words));
     }

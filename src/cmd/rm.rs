@@ -6,7 +6,7 @@ use crate::cmd::select::{self, Prefix, Selection};
 use crate::cmd::{Context, batch, flags};
 use crate::container::remove;
 use crate::container::stop::Limits;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::store::name::Name;
 use crate::store::{datadir, lock};
 use crate::sys::poll::Wait;
@@ -47,7 +47,11 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     let wait = Wait::for_ever().interrupted_by(&interrupts);
     let code = batch::run(cx, selection, |name| {
         let mut host = host::connect(&cx.paths)?;
-        remove::remove(&cx.paths, &mut host, name, limits, wait)
+        match remove::remove(&cx.paths, &mut host, name, limits, wait) {
+            // Another command was faster.
+            Err(error) if force && *error.kind() == Kind::NotFound => Ok(()),
+            other => other,
+        }
     })?;
     let swept = datadir::sweep(&cx.paths, wait).and_then(|()| lock::sweep(&cx.paths));
     swept.context("removing what killed commands left")?;

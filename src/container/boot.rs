@@ -42,9 +42,9 @@ pub fn boot(paths: &Paths, name: &Name, notify_socket: Option<&OsStr>) -> Result
 /// each other.
 pub fn claim(paths: &Paths, name: &Name, record: &Runtime) -> Result<()> {
     let _lock = lock::take(paths, name, "boot", Wait::at_most(LOCK_LIMIT))?;
-    let known = runtime::read(paths, name)?;
-    let living = known.iter().flat_map(|known| [known.supervisor, known.process]).flatten().find(ProcessId::is_alive);
-    match living {
+    let (known, myself) = (runtime::read(paths, name)?, ProcessId::myself()?);
+    let others = known.iter().flat_map(|known| [known.supervisor, known.process]).flatten().filter(|id| *id != myself);
+    match others.into_iter().find(ProcessId::is_alive) {
         Some(process) => Err(Error::new(Kind::Busy, format!("{name} runs already, in process {}", process.pid))),
         None => runtime::write(paths, name, record),
     }
@@ -105,7 +105,7 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
     if matches!(place, Place::Unit { register: true } | Place::Scope { register: true }) {
         forget_machine(paths, name)?;
     }
-    enter_namespace(paths)?;
+    mountns::unshare()?;
     let tree = mount_tree(paths, name)?;
     let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true };
     let arguments = nspawn::arguments(name, &tree, &facts);
@@ -113,13 +113,13 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
     if let Some(socket) = notify_socket {
         nspawn = nspawn.environment("NOTIFY_SOCKET", socket);
     }
+    cover_tmp(paths)?;
     Ok(nspawn.exec())
 }
 
-/// A mount namespace for nspawn and what it mounts. It makes a directory in /tmp that a SIGKILL would leave there: its /tmp
-/// goes with the namespace.
-pub fn enter_namespace(paths: &Paths) -> Result<()> {
-    mountns::unshare()?;
+/// nspawn makes a directory in /tmp that a SIGKILL would leave there: its /tmp goes with this process's mount namespace. Only
+/// once the tree is mounted: the datadir may be in /tmp. Gives what it has covered.
+pub fn cover_tmp(paths: &Paths) -> Result<Option<PathBuf>> {
     mountns::cover(&paths.host("/tmp"))
 }
 

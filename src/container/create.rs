@@ -8,20 +8,16 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
-use crate::store::{datadir, record, runtime};
+use crate::store::{datadir, lock, record, runtime};
+use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
-use crate::sys::resolve::{Executable, Root};
-use crate::sys::{dir, kernel};
+use crate::sys::resolve::Root;
+use crate::sys::{kernel, lock as flock};
 use crate::systemd::host::Host;
-use crate::systemd::machine;
+use crate::systemd::{installed, machine};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-
-/// Where systemd is looked for, in the order in which nspawn tries them; NixOS has a script that starts it.
-const SYSTEMDS: [&str; 3] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/nix/var/nix/profiles/system/init"];
-/// Any init; only as a link to systemd it is of use.
-const INIT: &str = "/sbin/init";
 
 /// How long `create` cleans up after killed commands.
 const SWEEP_LIMIT: Duration = Duration::from_millis(100);
@@ -40,11 +36,13 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
     // What is left over hinders nobody: the next command goes on with it.
     let _ = datadir::sweep(paths, Wait::at_most(SWEEP_LIMIT));
     let name = choose_name(paths, host, wish.name)?;
+    let _held = hold_rootfs(paths, &wish.rootfs)?;
     check_rootfs(paths, &wish.rootfs)?;
     let choice = choose_layers(paths, &wish.rootfs)?;
     let stage = Stage::create(&datadir::containers(paths)?)?;
     let built = build(paths, &stage, &name, wish.rootfs, wish.services, choice);
-    built.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
+    let locked = built.and_then(|()| lock::ensure(paths, &name));
+    locked.and_then(|()| stage.commit(name.as_str())).with_context(|| format!("creating {name}"))?;
     Ok(name)
 }
 
@@ -112,6 +110,17 @@ fn taken(paths: &Paths, host: &mut Host) -> Result<BTreeSet<Name>> {
     Ok(taken)
 }
 
+/// While a container is made of it, nobody removes, renames or replaces a root filesystem.
+fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
+    let Rootfs::Named(name) = rootfs else { return Ok(None) };
+    let tree =
+        Dir::open(&paths.filesystems().join(name.as_str())).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
+    match flock::try_shared(&tree)? {
+        true => Ok(Some(tree)),
+        false => Err(Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"))),
+    }
+}
+
 /// Nothing unbootable is made: an `/etc` to write a machine id into, and an init to start.
 fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
     let place = match rootfs {
@@ -122,22 +131,14 @@ fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
     if !root.is_directory(Path::new("etc")) {
         return Err(Error::failed(format!("{place:?} has no directory /etc: it is not a system that can boot")));
     }
-    if !has_systemd(&root) {
+    if installed::init(&root).is_none() {
         return Err(Error::failed(format!(
             "{place:?} has no systemd that could be its PID 1 (looked for {}): install it there first (Debian: the \
              package systemd)",
-            SYSTEMDS.join(", ")
+            installed::SYSTEMDS.join(", ")
         )));
     }
     Ok(())
-}
-
-fn has_systemd(root: &Root) -> bool {
-    SYSTEMDS.iter().any(|path| matches!(root.find_executable("", Path::new(path)), Executable::Found(_)))
-        || root
-            .open_place(Path::new(INIT))
-            .and_then(|init| dir::path_of(&init))
-            .is_ok_and(|path| path.ends_with("systemd"))
 }
 
 fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {

@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// By this name the program knows that it is to be the process inside.
 pub const CHILD: &str = "sdme-enter";
+/// Processes that are made before the one inside: the one that goes on in the container's control group, and one that the
+/// kernel may have killed at birth there.
+const ON_THE_WAY_MAX: usize = 2;
 /// How long a killed process may take to be gone; one that hangs in the kernel is left to it.
 const REAP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -227,10 +230,12 @@ fn introduce(channel: &Channel, leader: &Leader, wait: Wait<'_>) -> Result<()> {
     channel.send(&Request::Enter { leader: leader.pid() }.render(), &fds, wait)
 }
 
+/// The last of the descriptors is the process inside; before it come those that were made on the way, to be reaped.
 fn receive_process(channel: &Channel, wait: Wait<'_>) -> Result<Sibling> {
-    let (message, mut fds) = channel.receive(1, wait)?;
+    let (message, fds) = channel.receive(ON_THE_WAY_MAX + 1, wait)?;
+    let mut made: Vec<Sibling> = fds.into_iter().map(|pidfd| Sibling(Some(pidfd))).collect();
     Answer::parse(&message)?.into_result()?;
-    fds.pop().map(|pidfd| Sibling(Some(pidfd))).ok_or_else(unexpected)
+    made.pop().ok_or_else(unexpected)
 }
 
 /// The first process only enters and forks. Killed even when it has: it stands in the guest's control group, and a

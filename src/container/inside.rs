@@ -18,6 +18,7 @@ use crate::sys::poll::Wait;
 use crate::sys::resolve::{Executable, Root};
 use crate::sys::{memfd, pty, seccomp};
 use crate::text::passwd::{self, User};
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -35,14 +36,38 @@ fn live() -> Result<()> {
     confine::close_descriptors()?;
     confine::hide_memory()?;
     let channel = Channel::inherited()?;
-    match enter(&channel) {
-        Ok(Side::Original(pidfd)) => channel.send(&Answer::Done.render(), &[pidfd], Wait::for_ever()),
-        Ok(Side::Sibling) => serve(&channel),
-        Err(error) => channel.send(&Answer::failure(&error).render(), &[], Wait::for_ever()),
+    let mut place = Place::default();
+    match enter(&channel, &mut place) {
+        Ok(None) => Ok(()),
+        Ok(Some(Side::Sibling)) => {
+            drop(place);
+            serve(&channel)
+        }
+        Ok(Some(Side::Original(pidfd))) => {
+            let fds: Vec<OwnedFd> = place.to_be_reaped()?.into_iter().chain([pidfd]).collect();
+            channel.send(&Answer::Done.render(), &fds, Wait::for_ever())
+        }
+        Err(error) => channel.send(&Answer::failure(&error).render(), &place.to_be_reaped()?, Wait::for_ever()),
     }
 }
 
-fn enter(channel: &Channel) -> Result<Side> {
+/// In which process this goes on, and who else was made for it: whoever started us has to reap them.
+#[derive(Default)]
+struct Place {
+    is_copy: bool,
+    dead: Option<OwnedFd>,
+}
+
+impl Place {
+    /// Our own pidfd is opened last: nothing of it may be seen in the guest.
+    fn to_be_reaped(self) -> Result<Vec<OwnedFd>> {
+        let own = self.is_copy.then(|| ns::pidfd(std::process::id())).transpose()?;
+        Ok(self.dead.into_iter().chain(own).collect())
+    }
+}
+
+/// None: a copy of this process goes on.
+fn enter(channel: &Channel, place: &mut Place) -> Result<Option<Side>> {
     let (message, fds) = channel.receive(DESCRIPTORS_MAX, Wait::for_ever())?;
     let (Request::Enter { leader }, Ok([pidfd, root])) = (Request::parse(&message)?, <[OwnedFd; 2]>::try_from(fds))
     else {
@@ -50,7 +75,9 @@ fn enter(channel: &Channel) -> Result<Side> {
     };
     let bounds = Confinement::of(leader)?;
     confine::forget_caller()?;
-    join_group(leader).context("joining the container's control group")?;
+    if !enter_group(leader, place).context("joining the container's control group")? {
+        return Ok(None);
+    }
     // What was done by number was done by the leader's: it had the number before, and has it still.
     if !ns::is_alive(pidfd.as_fd()) {
         return Err(Error::new(Kind::NotFound, "the container has stopped"));
@@ -62,18 +89,49 @@ fn enter(channel: &Channel) -> Result<Side> {
     }
     bounds.apply()?;
     drop((pidfd, root));
-    ns::clone_sibling()
+    ns::clone_sibling().map(Some)
 }
 
 /// Joins the control group of the container's PID 1: one that takes processes, as PID 1 itself is in it. A kernel
-/// without a version 2 hierarchy has none to join.
-fn join_group(leader: u32) -> Result<()> {
-    let Some(path) = group_of(&leader.to_string())? else { return Ok(()) };
-    let mounted = Group::mounted().map(|root| below(root, &path).and_then(join));
-    if matches!(mounted, Some(Ok(()))) && group_of("self")?.as_ref() == Some(&path) {
-        return Ok(());
+/// without a version 2 hierarchy has none to join. False: a copy of this process was born in it and goes on.
+fn enter_group(leader: u32, place: &mut Place) -> Result<bool> {
+    let Some(path) = group_of(&leader.to_string())? else { return Ok(true) };
+    if let Some(Ok(group)) = Group::mounted().map(|root| below(root, &path)) {
+        match be_born_in(&group, &path, place) {
+            Some(goes_on) => return Ok(goes_on),
+            None if join(group).is_ok() && group_of("self")?.as_ref() == Some(&path) => return Ok(true),
+            None => {}
+        }
     }
-    below(Group::root()?, &path).and_then(join)
+    below(Group::root()?, &path).and_then(join).map(|()| true)
+}
+
+/// Whether this process goes on, which is then the copy; None when there is no copy that could.
+///
+/// The copy says that it is where it should be: Linux 6.18 kills it at birth when our own group was killed before
+/// (docs/kernel-features.md).
+fn be_born_in(group: &Group, path: &String, place: &mut Place) -> Option<bool> {
+    let (mut said, mut word) = std::io::pipe().ok()?;
+    match ns::clone_into_group(group.as_fd()).ok()? {
+        Side::Sibling => {
+            drop(said);
+            place.is_copy = true;
+            let is_there = matches!(group_of("self"), Ok(Some(own)) if own == *path);
+            let goes_on = is_there && payload::end_with_parent(true).is_ok() && word.write_all(b"!").is_ok();
+            if !goes_on {
+                std::process::exit(1);
+            }
+            Some(true)
+        }
+        Side::Original(pidfd) => {
+            drop(word);
+            if said.read_exact(&mut [0]).is_ok() {
+                return Some(false);
+            }
+            place.dead = Some(pidfd);
+            None
+        }
+    }
 }
 
 fn join(group: Group) -> Result<()> {

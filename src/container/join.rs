@@ -57,8 +57,8 @@ fn unit(prepared: &Prepared, wires: &Wires, has_login: bool) -> Result<Transient
     let unit = if has_login { unit.set("PAMName", "login") } else { unit };
     Ok(match &wires.terminal {
         Some(terminal) => unit
-            .set("TTYReset", true)
-            .set("TTYVHangup", true)
+            // No TTYReset and no TTYVHangup: at the end of the session they throw away what it wrote last. The terminal is
+            // fresh, and closing our end hangs it up.
             .set("UtmpIdentifier", format!("pts/{}", terminal.number))
             .set("UtmpMode", "user"),
         None => unit,

@@ -63,6 +63,7 @@ pub fn refused(error: Error, mountpoint: &Path, fstype: &str) -> Error {
     let why = match error.errno() {
         Some(Errno::NODEV) => "this kernel has no overlay filesystem (CONFIG_OVERLAY_FS, module overlay)".to_string(),
         Some(Errno::NOSYS) => "this kernel has no fsopen(2): Linux 5.2 or newer is needed".to_string(),
+        Some(Errno::NOSPC) => "there is no space left in this datadir".to_string(),
         Some(Errno::PERM) => "mounting is forbidden here: CAP_SYS_ADMIN is needed".to_string(),
         _ => format!("overlayfs does not stack on {mountpoint:?} ({fstype}) with its changes in this datadir"),
     };

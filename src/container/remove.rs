@@ -10,6 +10,8 @@ use crate::sys::poll::Wait;
 use crate::systemd::host::Host;
 use crate::text::mountinfo;
 use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// How long `rm` waits for another command to let go of the container.
@@ -70,13 +72,18 @@ fn forget(paths: &Paths, host: &mut Host, name: &Name) -> Result<()> {
     runtime::remove(paths, name)
 }
 
-/// The empty directory on which its boots have mounted.
+/// The empty directory on which its boots have mounted, and the lock that an nspawn which was killed has left beside it.
 fn remove_mountpoint(paths: &Paths, name: &Name) -> Result<()> {
-    let place = paths.mounts().join(name.as_str());
-    match std::fs::remove_dir(&place) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).with_context(|| format!("{place:?}")),
-        _ => Ok(()),
+    let (place, lock) = (paths.mounts().join(name.as_str()), paths.mounts().join(format!(".#{name}.lck")));
+    for (place, removed) in [(&place, fs::remove_dir(&place)), (&lock, fs::remove_file(&lock))] {
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("{place:?}"));
+            }
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// A mount below the container is somebody's, and what is behind it must not be removed.

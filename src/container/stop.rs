@@ -9,7 +9,7 @@ use crate::store::name::Name;
 use crate::store::runtime::{self, Route};
 use crate::sys::poll::{For, Wait, poll_one};
 use crate::sys::process::{Process, ProcessId};
-use crate::sys::signal::{SIGKILL, SIGTERM};
+use crate::sys::signal::{SIGKILL, SIGRTMIN, SIGTERM};
 use crate::systemd::host::Host;
 use crate::systemd::machine;
 use crate::systemd::manager::{Job, Manager};
@@ -20,6 +20,12 @@ use std::time::Duration;
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// machined hears of the end a moment after the unit.
 const MACHINE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What systemd as a guest's PID 1 takes for "power off" (systemd(1)).
+const POWER_OFF: i32 = SIGRTMIN + 4;
+/// Before it is asked for that again, and twice as long each time after: one that has only begun hears no signal yet, and
+/// nspawn passes the first request on once, then takes another for the end of its patience.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Between two requests to end: signals that arrive together count as one.
 const INSIST_EVERY: Duration = Duration::from_millis(100);
@@ -63,14 +69,14 @@ pub fn stop(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait: W
 pub fn stop_held(paths: &Paths, host: &mut Host, lock: &Lock, limits: Limits, wait: Wait<'_>) -> Result<()> {
     let name = lock.name();
     match host {
-        Host::Systemd(manager) => stop_unit(manager, name, limits, wait)?,
+        Host::Systemd(manager) => stop_unit(paths, manager, name, limits, wait)?,
         Host::Direct => {}
     }
     // What no unit runs: a supervisor without systemd, or a `sdme boot` that somebody typed.
     stop_process(paths, name, limits, wait)
 }
 
-fn stop_unit(manager: &mut Manager, name: &Name, limits: Limits, wait: Wait<'_>) -> Result<()> {
+fn stop_unit(paths: &Paths, manager: &mut Manager, name: &Name, limits: Limits, wait: Wait<'_>) -> Result<()> {
     let unit = name.unit();
     let status = manager.status(&unit)?;
     if matches!(status.active.as_str(), "inactive" | "failed" | "") {
@@ -78,15 +84,37 @@ fn stop_unit(manager: &mut Manager, name: &Name, limits: Limits, wait: Wait<'_>)
     }
     let job = manager.stop_unit(&unit).with_context(|| format!("{name}: stopping {unit}"))?;
     // The stop job has sent SIGTERM to nspawn, which asks the guest to power off; on a further one it ends it itself.
-    let stopped = job_ended(manager, &job, wait.no_longer_than(limits.power_off), wait)?
-        || terminate(manager, &job, limits.terminate, wait)?
-        || kill(manager, &job, limits.kill, wait)?;
+    let powered_off =
+        powers_off(paths, name, limits.power_off, wait, &mut |step| job_ended(manager, &job, step, wait))?;
+    let stopped =
+        powered_off || terminate(manager, &job, limits.terminate, wait)? || kill(manager, &job, limits.kill, wait)?;
     if stopped {
         // Ended on request: that nspawn was not asked politely is no failure of the unit.
         manager.reset_failed(&unit)?;
         return machine::wait_gone(manager, name.as_str(), Wait::at_most(MACHINE_LIMIT));
     }
     Err(Error::new(Kind::TimedOut, format!("{name} did not stop, not even killed (see: systemctl status {unit})")))
+}
+
+/// Waits for the end, and asks for it again: whatever the guest does meanwhile, one request too many does no harm.
+fn powers_off(
+    paths: &Paths,
+    name: &Name,
+    limit: Duration,
+    wait: Wait<'_>,
+    has_ended: &mut dyn FnMut(Wait<'_>) -> Result<bool>,
+) -> Result<bool> {
+    let (end, mut pause) = (wait.no_longer_than(limit), ASK_AGAIN);
+    while !end.is_over() {
+        if has_ended(end.no_longer_than(pause))? {
+            return Ok(true);
+        }
+        if let Ok(Some(leader)) = leader::find(paths, name) {
+            leader.process.signal(POWER_OFF)?;
+        }
+        pause *= 2;
+    }
+    Ok(false)
 }
 
 fn terminate(manager: &mut Manager, job: &Job, limit: Duration, wait: Wait<'_>) -> Result<bool> {
@@ -131,7 +159,7 @@ fn stop_process(paths: &Paths, name: &Name, limits: Limits, wait: Wait<'_>) -> R
 }
 
 fn end_process(paths: &Paths, name: &Name, process: &Process, limits: Limits, wait: Wait<'_>) -> Result<()> {
-    if ask_politely(process, limits.power_off, wait)? || insist(process, limits.terminate, wait)? {
+    if ask_politely(paths, name, process, limits.power_off, wait)? || insist(process, limits.terminate, wait)? {
         return Ok(());
     }
     kill_all(paths, name, process)?;
@@ -141,12 +169,12 @@ fn end_process(paths: &Paths, name: &Name, process: &Process, limits: Limits, wa
     Err(Error::new(Kind::TimedOut, format!("{name} did not stop, not even killed: process {} stays", process.id.pid)))
 }
 
-fn ask_politely(process: &Process, limit: Duration, wait: Wait<'_>) -> Result<bool> {
+fn ask_politely(paths: &Paths, name: &Name, process: &Process, limit: Duration, wait: Wait<'_>) -> Result<bool> {
     if limit.is_zero() {
         return Ok(false);
     }
     process.signal(SIGTERM)?;
-    ended(process, wait.no_longer_than(limit), wait)
+    powers_off(paths, name, limit, wait, &mut |step| ended(process, step, wait))
 }
 
 fn insist(process: &Process, limit: Duration, wait: Wait<'_>) -> Result<bool> {

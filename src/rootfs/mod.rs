@@ -1,4 +1,13 @@
 //! Root filesystems of other systems: what was typed, what it is, and how it becomes a tree in the datadir.
 
 pub mod bounds;
+pub mod claim;
+pub mod inspect;
+pub mod list;
+pub mod progress;
+pub mod remove;
+pub mod seal;
+pub mod signature;
+pub mod source;
 pub mod unpack;
+pub mod writer;

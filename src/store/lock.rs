@@ -38,7 +38,8 @@ pub fn take(paths: &Paths, name: &Name, verb: &str, wait: Wait<'_>) -> Result<Lo
             // Its last holder may have removed it between our opening and our locking.
             if is_still(&locks, name, &file)? {
                 let mut lock = Lock { file, locks, name: name.clone() };
-                lock.sign(verb)?;
+                // Who holds it is for a message only; on a full disk, which rm is to help, it cannot be written.
+                let _ = lock.sign(verb);
                 return Ok(lock);
             }
             continue;
@@ -49,6 +50,11 @@ pub fn take(paths: &Paths, name: &Name, verb: &str, wait: Wait<'_>) -> Result<Lo
         poll::pause(pause, wait)?;
         pause = (pause * 2).min(PAUSE_LONGEST);
     }
+}
+
+/// Makes the file of a container's lock: later, when the container is to be removed from a full disk, it could not be made.
+pub fn ensure(paths: &Paths, name: &Name) -> Result<()> {
+    Dir::open(&paths.locks())?.open_or_create_file(name.as_str()).map(drop)
 }
 
 impl Lock {

@@ -4,6 +4,7 @@ pub mod datadir;
 pub mod fields;
 pub mod lock;
 pub mod name;
+pub mod origin;
 pub mod record;
 pub mod resolve_name;
 pub mod runtime;

@@ -135,7 +135,8 @@ pub fn is_hidden(name: &OsStr) -> bool {
     is_left_over(name) || name.as_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
 }
 
-fn is_left_over(name: &OsStr) -> bool {
+/// Names of what is being made or removed, or was when its command was killed.
+pub fn is_left_over(name: &OsStr) -> bool {
     [STAGE_PREFIX, TRASH_PREFIX].iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
 }
 

@@ -76,6 +76,14 @@ impl Dir {
         self.open_at(component(name.as_ref())?)
     }
 
+    /// Opens a subdirectory as a place (O_PATH): to make names in, not to be read.
+    pub fn place(&self, name: impl AsRef<OsStr>) -> Result<Dir> {
+        let name = component(name.as_ref())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(self, name, flags, Mode::empty());
+        fd.map(Dir).map_err(|errno| Error::os(errno, format!("openat({name:?}, O_PATH|O_DIRECTORY|O_NOFOLLOW)")))
+    }
+
     fn open_at(&self, name: &OsStr) -> Result<Dir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(self, name, flags, Mode::empty());
@@ -218,6 +226,11 @@ impl Dir {
         self.rename_with(from.as_ref(), to, name.as_ref(), RenameFlags::NOREPLACE)
     }
 
+    /// Two names change places, at once.
+    pub fn exchange(&self, one: impl AsRef<OsStr>, to: &Dir, other: impl AsRef<OsStr>) -> Result<()> {
+        self.rename_with(one.as_ref(), to, other.as_ref(), RenameFlags::EXCHANGE)
+    }
+
     fn rename_with(&self, from: &OsStr, to: &Dir, name: &OsStr, flags: RenameFlags) -> Result<()> {
         let (from, name) = (component(from)?, component(name)?);
         rustix::fs::renameat_with(self, from, to, name, flags).map_err(|errno| match errno {
@@ -315,7 +328,7 @@ pub fn path_of(fd: impl AsFd) -> Result<PathBuf> {
 }
 
 /// A name with a slash, or `..`, would leave the directory.
-fn component(name: &OsStr) -> Result<&OsStr> {
+pub(super) fn component(name: &OsStr) -> Result<&OsStr> {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.iter().any(|byte| matches!(byte, b'/' | 0)) {
         return Err(Error::invalid(format!("{name:?} is not the name of a directory entry")));

@@ -1,11 +1,13 @@
 //! What an inode carries beside its bytes: type, mode, owner, identity, extended attributes, inode flags.
 
 use crate::error::{Error, Result};
+use crate::sys::dir::{Dir, component, proc_path};
 use rustix::fs::{AtFlags, FileType, Gid, IFlags, Mode, StatxFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// The kernel's own bounds (XATTR_LIST_MAX, XATTR_SIZE_MAX): a larger buffer is never needed.
 const XATTR_MAX: usize = 64 * 1024;
@@ -33,6 +35,8 @@ pub struct Meta {
     pub dev: (u32, u32),
     pub ino: u64,
     pub size: u64,
+    /// Of 512 bytes; fewer than the size takes when there are holes.
+    pub blocks: u64,
     pub links: u32,
     /// Major and minor of a device node.
     pub rdev: (u32, u32),
@@ -82,6 +86,7 @@ fn statx(fd: impl AsFd, name: &OsStr, flags: AtFlags) -> rustix::io::Result<Meta
         dev: (stat.stx_dev_major, stat.stx_dev_minor),
         ino: stat.stx_ino,
         size: stat.stx_size,
+        blocks: stat.stx_blocks,
         links: stat.stx_nlink,
         rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
         mount: stat.stx_mnt_id,
@@ -118,16 +123,9 @@ pub fn set_modified(fd: impl AsFd, (seconds, nanoseconds): (i64, u32)) -> Result
 }
 
 /// The value of an extended attribute; None when the inode or its filesystem has none.
-pub fn xattr(fd: impl AsFd, name: &str) -> Result<Option<Vec<u8>>> {
-    let mut value = vec![0u8; XATTR_MAX];
-    match rustix::fs::fgetxattr(fd, name, value.as_mut_slice()) {
-        Ok(length) => {
-            value.truncate(length);
-            Ok(Some(value))
-        }
-        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-        Err(errno) => Err(Error::os(errno, format!("fgetxattr({name:?})"))),
-    }
+pub fn xattr(fd: impl AsFd, name: impl AsRef<OsStr>) -> Result<Option<Vec<u8>>> {
+    let name = name.as_ref();
+    valued(|value| rustix::fs::fgetxattr(&fd, name, value), name)
 }
 
 pub fn has_xattr(fd: impl AsFd, name: &str) -> Result<bool> {
@@ -155,14 +153,63 @@ pub fn set_xattr(fd: impl AsFd, name: &OsStr, value: &[u8]) -> Result<()> {
 
 /// The names of all extended attributes; none where the filesystem has no such thing.
 pub fn xattrs(fd: impl AsFd) -> Result<Vec<OsString>> {
-    let mut names = vec![0u8; XATTR_MAX];
-    let length = match rustix::fs::flistxattr(fd, names.as_mut_slice()) {
-        Ok(length) => length,
-        Err(Errno::OPNOTSUPP) => 0,
-        Err(errno) => return Err(Error::os(errno, "flistxattr")),
+    listed(|names| rustix::fs::flistxattr(&fd, names), "flistxattr")
+}
+
+/// The names of all extended attributes of a name itself, if it is a symlink.
+pub fn xattrs_at(dir: &Dir, name: &OsStr) -> Result<Vec<OsString>> {
+    let path = path_at(dir, name)?;
+    listed(|names| rustix::fs::llistxattr(&*path, names), "llistxattr")
+}
+
+/// The value of an extended attribute of a name itself, if it is a symlink.
+pub fn xattr_at(dir: &Dir, name: &OsStr, xattr: &OsStr) -> Result<Option<Vec<u8>>> {
+    let path = path_at(dir, name)?;
+    valued(|value| rustix::fs::lgetxattr(&*path, xattr, value), xattr)
+}
+
+/// Takes an extended attribute away; one that is not there is no error.
+pub fn remove_xattr(fd: impl AsFd, name: &OsStr) -> Result<()> {
+    match rustix::fs::fremovexattr(fd, name) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(Error::os(errno, format!("fremovexattr({name:?})"))),
+    }
+}
+
+/// The path of a name in an open directory, for calls that take no descriptor: only its last component can be a symlink.
+pub(super) fn path_at(dir: &Dir, name: &OsStr) -> Result<PathBuf> {
+    Ok(Path::new(&proc_path(dir.as_fd())).join(component(name)?))
+}
+
+/// Most inodes have none, or a few: the kernel's bound is allocated when it is needed.
+fn listed(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>, name: &str) -> Result<Vec<OsString>> {
+    let split = |names: &[u8]| {
+        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        names.map(|name| OsString::from_vec(name.to_vec())).collect()
     };
-    let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    Ok(names.map(|name| OsString::from_vec(name.to_vec())).collect())
+    let mut few = [0u8; 512];
+    match call(&mut few) {
+        Ok(length) => return Ok(split(few.get(..length).unwrap_or(&[]))),
+        Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        Err(Errno::RANGE) => {}
+        Err(errno) => return Err(Error::os(errno, name)),
+    }
+    let mut many = vec![0u8; XATTR_MAX];
+    let length = call(&mut many).map_err(|errno| Error::os(errno, name))?;
+    Ok(split(many.get(..length).unwrap_or(&[])))
+}
+
+fn valued(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>, name: &OsStr) -> Result<Option<Vec<u8>>> {
+    let mut value = vec![0u8; XATTR_MAX];
+    match call(&mut value) {
+        Ok(length) => {
+            value.truncate(length);
+            value.shrink_to_fit();
+            Ok(Some(value))
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(errno) => Err(Error::os(errno, format!("getxattr({name:?})"))),
+    }
 }
 
 /// Gives `to` the owner, mode and extended attributes of `from`, but for overlayfs' own attributes.

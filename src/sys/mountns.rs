@@ -1,10 +1,10 @@
 //! The mount namespace of this process. Only for a process with one thread that exits or execs afterwards.
 
-use crate::error::{Error, Result};
-use rustix::io::Errno;
+use crate::error::{Context, Error, Result};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Gives this process a mount namespace of its own. What the host mounts and unmounts later still arrives; what is
 /// mounted here goes nowhere and ends with the last process inside. (A private one would pin every mount of the host.)
@@ -16,13 +16,17 @@ pub fn unshare() -> Result<()> {
         .map_err(|errno| Error::os(errno, "mount(\"/\", MS_REC|MS_SLAVE)"))
 }
 
-/// Lays an empty tmpfs over a directory, for this namespace alone; a directory that is not there needs none.
-pub fn cover(directory: &Path) -> Result<()> {
+/// Lays an empty tmpfs over a directory, for this namespace alone, and gives the directory's own place, for [`detach`]; one
+/// that is not there needs none.
+pub fn cover(directory: &Path) -> Result<Option<PathBuf>> {
+    let place = match directory.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.with_context(|| format!("{directory:?}"))?,
+    };
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    match rustix::mount::mount("tmpfs", directory, "tmpfs", flags, c"mode=1777,size=16m") {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(errno) => Err(Error::os(errno, format!("mount(tmpfs, {directory:?})"))),
-    }
+    rustix::mount::mount("tmpfs", &place, "tmpfs", flags, c"mode=1777,size=16m")
+        .map_err(|errno| Error::os(errno, format!("mount(tmpfs, {place:?})")))?;
+    Ok(Some(place))
 }
 
 /// Takes away what is mounted at `target` and everything on it, at once for this namespace.

@@ -1,7 +1,8 @@
 //! Looking into a tree that belongs to somebody else: every name is resolved by openat2(2) as if the tree's root
-//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Reads only.
+//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Makes nothing.
 
 use crate::error::{Error, Kind, Result};
+use crate::sys::dir::Dir;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -80,6 +81,16 @@ impl Root {
         crate::sys::socket::connect(name)?.ok_or_else(full)
     }
 
+    /// A directory to make names in; symlinks, also at the end of `path`, are followed inside the tree.
+    pub fn directory(&self, path: &Path) -> Result<Dir> {
+        self.open(path, OFlags::PATH | OFlags::DIRECTORY).map(Dir::from_fd)
+    }
+
+    /// The same for reading, and to change its attributes; a symlink at the end of `path` is an error.
+    pub fn directory_itself(&self, path: &Path) -> Result<Dir> {
+        self.open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW).map(Dir::from_fd)
+    }
+
     /// Whether `path`, below mounts of filesystems in memory, is there; no symlink anywhere. Never waits: neither a disk
     /// nor a filesystem that the tree's owner serves is asked. A kernel before 5.12 cannot say, and says yes.
     pub fn is_in_memory(&self, path: &Path) -> bool {
@@ -118,6 +129,16 @@ impl Root {
         let opened = stat_of(file.as_fd(), path)?;
         demand_regular(&opened, path)?;
         read_at_most(File::from(file), path, max)
+    }
+
+    /// At most the first `length` bytes of a regular file.
+    pub fn read_head(&self, path: &Path, length: usize) -> Result<Vec<u8>> {
+        demand_regular(&self.stat(path)?, path)?;
+        let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        demand_regular(&stat_of(file.as_fd(), path)?, path)?;
+        let mut head = Vec::new();
+        File::from(file).take(length as u64).read_to_end(&mut head)?;
+        Ok(head)
     }
 
     /// Searches a program: `name` itself when it holds a slash, else in each absolute directory of `search`, a list

@@ -1,6 +1,6 @@
 //! Signals as descriptors: signalfd(2) and the mask of this thread. The program installs no handlers.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -68,15 +68,7 @@ impl Interrupts {
 
     /// A signal that has come and that nobody has taken; it stays, for every thread that waits to see.
     pub fn pending(&self) -> Option<i32> {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigpending fills the set, and is then asked about signal numbers that exist.
-        unsafe {
-            if libc::sigpending(set.as_mut_ptr()) != 0 {
-                return None;
-            }
-            let set = set.assume_init();
-            self.signals.iter().copied().find(|signal| libc::sigismember(&set, *signal) == 1)
-        }
+        pending(&self.signals)
     }
 
     /// Takes the next signal that has come, if one has.
@@ -90,6 +82,46 @@ impl Interrupts {
             }
             Some(info.assume_init().ssi_signo as i32)
         }
+    }
+}
+
+/// For other threads of a command that the user may interrupt: they only look, and the signal stays.
+#[derive(Debug)]
+pub struct Watch {
+    fd: OwnedFd,
+    signals: Vec<i32>,
+}
+
+impl Interrupts {
+    pub fn watch(&self) -> Result<Watch> {
+        Ok(Watch { fd: self.fd.try_clone()?, signals: self.signals.clone() })
+    }
+}
+
+impl Watch {
+    /// Readable when a signal has come.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Errors: `Interrupted` when a signal has come.
+    pub fn check(&self) -> Result<()> {
+        match pending(&self.signals) {
+            Some(signal) => Err(Error::new(Kind::Interrupted(signal), "interrupted")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn pending(signals: &[i32]) -> Option<i32> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigpending fills the set, and is then asked about signal numbers that exist.
+    unsafe {
+        if libc::sigpending(set.as_mut_ptr()) != 0 {
+            return None;
+        }
+        let set = set.assume_init();
+        signals.iter().copied().find(|signal| libc::sigismember(&set, *signal) == 1)
     }
 }
 

@@ -9,9 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Directories on the way down that stay open, far below the usual limit of 1024 descriptors. Those above are opened
-/// again by `..` on the way back and checked to be the ones that were left.
-const OPEN_MAX: usize = 128;
+/// Directories on the way down that stay open: of thirty-two trees at once still below the usual limit of 1024 descriptors.
+/// Those above are opened again by `..` on the way back and checked to be the ones that were left.
+const OPEN_MAX: usize = 16;
 /// How often a directory that was read to its end and is not empty yet is read again.
 const ROUNDS_MAX: u8 = 8;
 /// Names removed before an interrupt is looked for again: a few milliseconds.

@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod host;
+pub mod installed;
 pub mod job;
 pub mod journal;
 pub mod machine;

@@ -1,4 +1,8 @@
-//! JSON, written (RFC 8259). Values are appended to one String; the writer keeps track of commas.
+//! JSON, written (RFC 8259). Values are appended to one String; the writer keeps track of commas. Reading is beside it.
+
+mod reader;
+
+pub use reader::{Limits, Value, parse};
 
 /// Writes one JSON text. Calls must nest as the text does; keys are given inside objects only.
 #[derive(Debug, Default)]

@@ -5,16 +5,23 @@ use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
+use sdme::digest::Digest;
 use sdme::http::chunked::Decoder;
 use sdme::http::head::Head;
 use sdme::http::proxy::{self, Proxy};
 use sdme::http::range::{ContentRange, Facts};
 use sdme::http::{Url, redirect, retry};
+use sdme::oci::member::Member;
+use sdme::oci::types::{Config as ImageConfig, DOCUMENT_MAX, Document};
+use sdme::oci::{docker, platform::Platform, spool};
 use sdme::store::name::Name;
+use sdme::stream::tar::{self, Archive, acl, pax};
 use sdme::systemd::escape;
+use sdme::text::json::{self, Limits as JsonLimits, Value};
 use sdme::text::keyvalue::Pairs;
+use sdme::text::minisign::{PublicKey, Signature};
 use sdme::text::osrelease::OsRelease;
-use sdme::text::{mountinfo, passwd, sanitize, size, time};
+use sdme::text::{base64, mountinfo, passwd, sanitize, size, sums, time};
 
 pub struct Target {
     /// The name of its folder in corpus/.
@@ -39,6 +46,16 @@ pub const ALL: &[Target] = &[
     Target { name: "sanitize", run: |bytes| with_text(bytes, sanitized) },
     Target { name: "numbers", run: |bytes| with_text(bytes, numbers) },
     Target { name: "unit_name", run: |bytes| with_text(bytes, unit_name) },
+    Target { name: "json", run: json },
+    Target { name: "oci_document", run: oci_document },
+    Target { name: "oci_config", run: |bytes| drop(ImageConfig::parse(bytes)) },
+    Target { name: "oci_names", run: |bytes| with_text(bytes, oci_names) },
+    Target { name: "docker_manifest", run: docker_manifest },
+    Target { name: "sums", run: sums },
+    Target { name: "minisign", run: minisign },
+    Target { name: "tar", run: tar_archive },
+    Target { name: "tar_pax", run: tar_records },
+    Target { name: "tar_acl", run: tar_acl },
     Target { name: "http_url", run: |bytes| with_text(bytes, http_url) },
     Target { name: "http_proxy", run: |bytes| with_text(bytes, http_proxy) },
     Target { name: "http_range", run: |bytes| with_text(bytes, http_range) },
@@ -143,6 +160,152 @@ fn numbers(text: &str) {
 fn unit_name(text: &str) {
     drop(escape::unescape(text));
     assert_eq!(escape::unescape(&escape::escape(text.as_bytes())).expect("what was escaped"), text.as_bytes());
+}
+
+fn json(bytes: &[u8]) {
+    let limits = JsonLimits { bytes: 1 << 20, values: 10_000, depth: 64 };
+    let Ok(value) = json::parse(bytes, limits) else { return };
+    let mut writer = json::Writer::new();
+    write_json(&value, &mut writer);
+    let again = json::parse(writer.finish().as_bytes(), JsonLimits::default()).expect("what was written can be read");
+    assert_eq!(texts(&again), texts(&value));
+}
+
+/// The writer has no signed numbers: a number is written as the text that it is.
+fn write_json(value: &Value, writer: &mut json::Writer) {
+    match value {
+        Value::Null => drop(writer.optional(None)),
+        Value::Bool(value) => drop(writer.bool(*value)),
+        Value::Integer(number) => drop(writer.string(&number.to_string())),
+        Value::Number(text) | Value::String(text) => drop(writer.string(text)),
+        Value::Array(values) => {
+            writer.begin_array();
+            values.iter().for_each(|value| write_json(value, writer));
+            writer.end_array();
+        }
+        Value::Object(pairs) => {
+            writer.begin_object();
+            for (key, value) in pairs {
+                writer.key(key);
+                write_json(value, writer);
+            }
+            writer.end_object();
+        }
+    }
+}
+
+/// All texts in a value, in order.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Integer(number) => vec![number.to_string()],
+        Value::Number(text) | Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(pairs) => {
+            pairs.iter().flat_map(|(key, value)| [vec![key.clone()], texts(value)].concat()).collect()
+        }
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
+fn oci_document(bytes: &[u8]) {
+    let Ok(Document::Manifest(manifest)) = Document::parse(bytes, None) else { return };
+    assert!(manifest.config.size <= DOCUMENT_MAX as u64 || manifest.demand_image().is_err());
+}
+
+fn oci_names(text: &str) {
+    if let Ok(digest) = Digest::parse(text) {
+        assert_eq!(digest.to_string(), text);
+    }
+    if let Ok(platform) = Platform::parse(text) {
+        assert_eq!(Platform::parse(&platform.to_string()).expect("what was written can be read"), platform);
+    }
+    let plain = text.strip_prefix("./").unwrap_or(text);
+    if let Some(member) = Member::parse(text.as_bytes()) {
+        assert_eq!(member.to_string(), plain);
+        assert!(!plain.starts_with('/') && !plain.contains("..") && plain.split('/').count() <= 3);
+    }
+    spool::is_image(text.as_bytes());
+}
+
+fn docker_manifest(bytes: &[u8]) {
+    if let Ok(images) = docker::parse(bytes) {
+        images.iter().for_each(|image| assert!(!image.config.to_string().contains("..")));
+    }
+}
+
+/// The first line is the name that is looked for.
+fn sums(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (name, text) = bytes.split_at(end);
+    if let Ok(told) = sums::lookup(text, name) {
+        Digest::parse(&told).expect("what was found is a digest");
+    }
+}
+
+fn minisign(bytes: &[u8]) {
+    drop(PublicKey::parse(bytes));
+    drop(Signature::parse(bytes));
+    if let Some(decoded) = base64::decode(bytes) {
+        assert_eq!(base64::encode(&decoded).as_bytes(), bytes);
+    }
+}
+
+/// Every header is given the checksum that it needs; what is read does not depend on the pieces in which it comes.
+fn tar_archive(bytes: &[u8]) {
+    let mut bytes = bytes.to_vec();
+    for block in bytes.chunks_exact_mut(tar::BLOCK).filter(|block| block[257..].starts_with(b"ustar")) {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    let whole = entries(Archive::new(&bytes[..]), 1 << 16);
+    let pieces = entries(Archive::new(Pieces(&bytes)), 100);
+    assert_eq!(whole, pieces);
+}
+
+struct Pieces<'a>(&'a [u8]);
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (piece, rest) = self.0.split_at(self.0.len().min(buffer.len()).min(97));
+        buffer[..piece.len()].copy_from_slice(piece);
+        self.0 = rest;
+        Ok(piece.len())
+    }
+}
+
+/// Entries, and a hash of all their data; the error as text.
+fn entries<R: std::io::Read>(mut archive: Archive<R>, piece: usize) -> Result<(Vec<tar::Entry>, u64), String> {
+    let (mut seen, mut hash, mut buffer) = (Vec::new(), 0u64, vec![0; piece]);
+    while let Some(entry) = archive.next().map_err(|error| error.to_string())? {
+        assert!(!entry.path.contains(&0) && entry.mode <= 0o7777 && entry.uid != u32::MAX && entry.gid != u32::MAX);
+        assert!(entry.modified.1 < 1_000_000_000);
+        let mut end = 0;
+        while let Some(chunk) = archive.read(&mut buffer).map_err(|error| error.to_string())? {
+            assert!(chunk.offset >= end && chunk.length > 0);
+            end = chunk.offset + chunk.length as u64;
+            assert!(end <= entry.size);
+            let fold = |hash: u64, byte: &u8| hash.wrapping_mul(31).wrapping_add(u64::from(*byte));
+            hash = buffer[..chunk.length].iter().fold(hash, fold);
+        }
+        seen.push(entry);
+    }
+    archive.finish().map_err(|error| error.to_string())?;
+    Ok((seen, hash))
+}
+
+fn tar_records(bytes: &[u8]) {
+    let Ok(records) = pax::Records::parse(bytes) else { return };
+    drop(pax::Globals::default().parse(bytes));
+    for (name, _) in records.into_xattrs().unwrap_or_default() {
+        assert!(!name.is_empty() && name.len() <= 255 && !name.contains(&0));
+    }
+}
+
+fn tar_acl(bytes: &[u8]) {
+    let Ok(acl) = acl::Acl::parse(bytes) else { return };
+    let value = acl.encode();
+    assert!(value.len() % 8 == 4 && acl::mode(&value).is_some_and(|mode| mode <= 0o777));
 }
 
 /// The first line is an address, the second what a server there says one is to ask instead.

@@ -17,5 +17,8 @@ mod reach;
 mod sandbox;
 mod select;
 mod streams;
+mod tar;
+mod trees;
 mod usage;
 mod vectors;
+mod writer;

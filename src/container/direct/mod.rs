@@ -48,7 +48,7 @@ pub enum Console {
 /// Runs the container until it has powered off; a reboot inside starts it again. Returns nspawn's exit code.
 pub fn supervise(paths: &Paths, name: &Name, console: Console) -> Result<u8> {
     Dir::create_all(&paths.direct(), PRIVATE).with_context(|| format!("{:?}", paths.direct()))?;
-    boot::claim(paths, name, &record(paths, None)?)?;
+    boot::claim(paths, name, &record(paths, ProcessId::myself()?, None))?;
     let signals = Interrupts::block(&signal::ENDING)?;
     let result = Supervisor::prepare(paths, name, console, signals).and_then(|mut supervisor| supervisor.run());
     let last = match &result {
@@ -75,7 +75,7 @@ struct Supervisor<'a> {
 impl<'a> Supervisor<'a> {
     fn prepare(paths: &'a Paths, name: &'a Name, console: Console, signals: Interrupts) -> Result<Supervisor<'a>> {
         status::write(paths, name, &Status::new(Phase::Starting, ""))?;
-        boot::enter_namespace(paths)?;
+        mountns::unshare()?;
         cgroup::ensure_mounted(Path::new("/sys/fs/cgroup"))?;
         let group = fresh_group(name)?;
         let devices_closed = bpf::close_devices(group.as_fd()).is_ok();
@@ -108,12 +108,14 @@ impl<'a> Supervisor<'a> {
     /// One boot, from mounting to the last process gone.
     fn run_once(&mut self) -> Result<ExitStatus> {
         let tree = boot::mount_tree(self.paths, self.name)?;
+        let covered = boot::cover_tmp(self.paths)?;
         let result = self.spawn(&tree).and_then(|mut child| self.attend(&mut child));
         // Said before the cleaning up, which may take a while: nobody must take it for booted meanwhile.
         if !matches!(&result, Ok(ended) if ended.code() == Some(nspawn::REBOOT)) {
             status::write(self.paths, self.name, &Status::new(Phase::Ended, ""))?;
         }
         self.end_life()?;
+        covered.as_deref().map_or(Ok(()), mountns::detach)?;
         mountns::detach(&tree)?;
         result
     }
@@ -147,7 +149,7 @@ impl<'a> Supervisor<'a> {
     /// Listens until nspawn has ended: to it, to its console, and to whoever asks us to end.
     fn attend(&mut self, child: &mut Child) -> Result<ExitStatus> {
         let process = ProcessId::of(child.id())?;
-        runtime::write(self.paths, self.name, &record(self.paths, Some(process))?)?;
+        runtime::write(self.paths, self.name, &record(self.paths, ProcessId::myself()?, Some(process)))?;
         let process = process.open()?;
         while !self.attend_once(&process)? {}
         child.wait().context("waiting for systemd-nspawn")
@@ -198,9 +200,8 @@ impl<'a> Supervisor<'a> {
 }
 
 /// Who runs the container: this supervisor, and systemd-nspawn once it is there.
-fn record(paths: &Paths, process: Option<ProcessId>) -> Result<Runtime> {
-    let supervisor = Some(ProcessId::myself()?);
-    Ok(Runtime { datadir: paths.datadir().into(), route: Route::Direct, process, supervisor })
+fn record(paths: &Paths, supervisor: ProcessId, process: Option<ProcessId>) -> Runtime {
+    Runtime { datadir: paths.datadir().into(), route: Route::Direct, process, supervisor: Some(supervisor) }
 }
 
 /// The container's group, empty: what a killed supervisor may have left in it is ended first.
@@ -237,15 +238,22 @@ fn notification_socket(paths: &Paths, name: &Name) -> Result<UnixDatagram> {
     UnixDatagram::bind(&path).with_context(|| format!("binding {path:?}"))
 }
 
-/// Starts a supervisor that outlives this command.
+/// Starts a supervisor that outlives this command, and writes it down for it: whoever gets the container's lock next must
+/// find it, however little of it has run.
 pub fn spawn_supervisor(paths: &Paths, name: &Name) -> Result<Child> {
     let arguments = [paths.datadir().into(), name.as_str().into()];
-    Program::new(Path::new("/proc/self/exe"), &arguments)
+    let mut child = Program::new(Path::new("/proc/self/exe"), &arguments)
         .argument_zero(SUPERVISOR)
         .input(Stdio::null())
         .output(Stdio::null(), Stdio::null())
         .own_session()
-        .spawn()
+        .spawn()?;
+    let written = ProcessId::of(child.id()).and_then(|id| runtime::write(paths, name, &record(paths, id, None)));
+    if written.is_err() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    written.map(|()| child)
 }
 
 /// The argv[0] under which this binary is a supervisor.

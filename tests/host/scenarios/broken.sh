@@ -33,3 +33,30 @@ for name in empty cut garbage twice windows huge future gone linked pipe upperle
 done
 check "the good one runs" sdme exec good true
 check "passwd is whole" getent passwd root
+
+note "a full disk: neither a block nor an inode is left"
+mkdir -p /mnt/full
+mount -t tmpfs -o size=4m,nr_inodes=1000,mode=700 none /mnt/full
+full="sdme --datadir /mnt/full"
+for name in a b; do check "create" $full create "$name"; done
+check "start" $full start a
+head -c 8M /dev/zero >/mnt/full/blocks 2>/dev/null
+n=0; while : 2>/dev/null >"/mnt/full/inode$n"; do n=$((n + 1)); done
+refuse "create" $full create c
+contains "$stderr" 'No space left'
+check "ps" $full ps
+contains "$stdout" '^a +running'
+check "stop" timeout 60 $full stop --kill a
+check "rm" timeout 60 $full rm --force a
+n=0; while : 2>/dev/null >"/mnt/full/more$n"; do n=$((n + 1)); done
+check "rm what was never started" timeout 60 $full rm --force b
+equals "$(ls -A /mnt/full/containers /mnt/full/locks | grep -c '^[ab]$')" 0
+umount /mnt/full
+rmdir /mnt/full
+
+note "deep trees, removed together with few descriptors"
+for number in $(seq 12); do
+  check "create" sdme create "deep$number" -r trixie
+  (cd /var/lib/sdme/containers/deep$number/layers/*/upper && for level in $(seq 300); do mkdir d && cd d && : >file; done)
+done
+check "rm all" sh -c 'ulimit -n 1024 && sdme rm --force --all'

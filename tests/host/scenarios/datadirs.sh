@@ -19,3 +19,13 @@ check "start" sdme --datadir /mnt/memory/x start inmem
 check "rm" sdme --datadir /mnt/memory/x rm --force inmem
 umount /mnt/memory
 rmdir /mnt/memory
+note "in /tmp, which systemd-nspawn gets another one of"
+mkdir /tmp/datadir
+check "create" sdme --datadir /tmp/datadir create temporary
+check "start" sdme --datadir /tmp/datadir start temporary
+check "its own /tmp" sdme --datadir /tmp/datadir exec temporary sh -c 'test ! -e /tmp/datadir && touch /before /run/before'
+sdme --datadir /tmp/datadir exec temporary systemctl reboot >"$work/reboot" 2>&1
+wait_for 30 sdme --datadir /tmp/datadir exec temporary sh -c 'test ! -e /run/before && test -e /before'
+check "rm" sdme --datadir /tmp/datadir rm --force temporary
+equals "$(find /tmp -name 'nspawn-root-*')" ''
+rm -r --one-file-system /tmp/datadir

@@ -48,6 +48,13 @@ terminal -- sdme join web sh -c 'test -t 1 && echo yes; exit 8' <<'STEPS'
 expect yes
 exit 8
 STEPS
+note "not even the last words of a command that ends at once are lost"
+for round in $(seq 20); do
+  terminal -- sdme join web sh -c "echo word $round; exit 8" <<STEPS
+expect word $round
+exit 8
+STEPS
+done
 note "the end of the container ends the session: its shell is hung up, and that is its status"
 terminal --timeout 60 -- sdme join web <<'STEPS'
 expect root@web

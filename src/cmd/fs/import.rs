@@ -1,0 +1,204 @@
+//! `sdme fs import`: a root filesystem from a directory, an archive or an image, here or elsewhere.
+
+use crate::cli::parse::Args;
+use crate::cli::spec::{Command, Flag, Operands, Tail};
+use crate::cmd::fs::needed;
+use crate::cmd::fs::sources::Sources;
+use crate::cmd::{Context, flags};
+use crate::error::{Error, Kind, Result};
+use crate::rootfs::bounds::Bounds;
+use crate::rootfs::import::{self, Imported, Request, Surroundings};
+use crate::rootfs::progress::Progress;
+use crate::rootfs::source::Source;
+use crate::store::name::Name;
+use crate::sys::signal::{ENDING, Interrupts};
+use crate::text::json::Writer;
+use crate::text::size;
+use crate::ui::{out, progress};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+pub const SPEC: Command = Command {
+    name: "fs import",
+    about: "import a root filesystem to make containers of",
+    long: &[
+        "SOURCE is a directory; a tar archive, plain or compressed (gzip, bzip2, xz, lzma, zstd, lz4); an OCI image as a \
+         layout directory, as an archive of one, or as 'docker save' writes it; '-' for one of these archives on \
+         standard input; or an http, https or file URL of one. What it is is found by its bytes, never by its name.",
+        "The tree arrives as it was: owners, modes, times, links, attributes, holes, devices. It counts when it is whole \
+         and everything demanded of it has been checked; until then nothing of it has a name. An archive that holds its \
+         tree in one top directory is unwrapped.",
+        "Without NAME one is taken from SOURCE.",
+    ],
+    flags: &[
+        Flag::valued("name", None, "NAME", "The root filesystem's name. The same as giving it before SOURCE."),
+        Flag::switch(
+            "force",
+            Some('f'),
+            "Replace the one that has the name, once the new one is whole; take one that is made for another processor.",
+        ),
+        Flag::valued("sha256", None, "HEX", "The SHA-256 that the bytes of SOURCE must have."),
+        Flag::valued("sha512", None, "HEX", "The SHA-512 that the bytes of SOURCE must have."),
+        Flag::valued("sums", None, "FILE|URL", "A checksum file, such as SHA256SUMS, with a line for SOURCE."),
+        Flag::valued("pubkey", None, "KEY|FILE", "The minisign or signify key with which SOURCE, or --sums, is signed."),
+        Flag::valued("signature", None, "FILE|URL", "The signature of SOURCE, or of --sums when that is given."),
+        Flag::valued("ca-file", None, "FILE", "Trust these certificates of authorities too, in PEM form.").repeated(),
+        Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
+        Flag::switch("cross-mounts", None, "Of a directory, take what is mounted below it too."),
+        Flag::valued("max-bytes", None, "SIZE", "At most so many bytes of files, like 20G. Default: 256G."),
+        Flag::valued("max-entries", None, "N", "At most so many names. Default: 20000000."),
+        Flag::valued("max-path", None, "N", "At most so many bytes of a path. Default: 4096."),
+        Flag::valued("max-depth", None, "N", "At most so many directories in one another. Default: 1024."),
+        Flag::valued("max-layers", None, "N", "At most so many layers of an image. Default: 512."),
+        Flag::valued("max-ratio", None, "N", "At most so many bytes for each compressed one. Default: 2000."),
+        flags::JSON,
+    ],
+    operands: Operands { usage: "[NAME] SOURCE", least: 1, most: 2, tail: Tail::Nothing },
+    examples: &[
+        ("sdme fs import noble /tmp/noble.tar.xz", "a tarball, under the name noble"),
+        ("debootstrap sid t && sdme fs import sid t", "a directory"),
+        ("sdme fs import https://example.org/Fedora.oci.tar.xz --sums SHA256SUMS", "from elsewhere, checked"),
+    ],
+    payload: false,
+    root: true,
+};
+
+pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let (name, source) = operands(args)?;
+    let force = args.flag("force");
+    refuse_running(cx, &name, force)?;
+    let interrupts = Interrupts::block(&ENDING)?;
+    let watch = interrupts.watch()?;
+    let sources = Sources::new(cx, args, &watch)?;
+    let request = Request {
+        demands: sources.demands(args, &source)?,
+        source,
+        name: name.clone(),
+        force,
+        bounds: bounds(args)?,
+        cross_mounts: args.flag("cross-mounts"),
+        reference: args.text("image")?.map(str::to_string),
+        options: options(args),
+    };
+    let progress = Arc::new(Progress::default());
+    let around = Surroundings {
+        paths: &cx.paths,
+        progress: progress.clone(),
+        watch: &watch,
+        open_url: &|url| sources.open_url(url),
+        say: &|text| sources.say(text),
+    };
+    let shown = cx.stderr_tty && !cx.quiet;
+    let imported = progress::while_shown(shown, || line(&name, &progress), || import::import(request, &around))?;
+    report(cx, args, &name, &imported)
+}
+
+/// `[NAME] SOURCE`, `--name NAME SOURCE`; without a name the source's own.
+fn operands(args: &Args) -> Result<(Name, Source)> {
+    let (typed, word): (Option<&str>, &OsStr) = match args.operands() {
+        [source] => (args.text("name")?, source),
+        [_, source] if args.value("name").is_none() => (args.operand(0)?, source),
+        _ => return Err(args.usage("the name is given twice, as NAME and with --name")),
+    };
+    let source = Source::parse(word, Path::is_dir)?;
+    let name = match typed {
+        Some(name) => Name::parse(name)?,
+        None => source
+            .suggested_name()
+            .ok_or_else(|| args.usage(&format!("no name can be taken from {:?}: give one with --name", source.shown())))?,
+    };
+    Ok((name, source))
+}
+
+/// What runs has its files open; a container that is stopped gets the new tree beneath its changes.
+fn refuse_running(cx: &Context, name: &Name, force: bool) -> Result<()> {
+    if !force {
+        return Ok(());
+    }
+    match needed::containers(cx, name, true)?.as_slice() {
+        [] => Ok(()),
+        some => {
+            let what = format!("{name} cannot be replaced while {} run on it: stop them first", needed::words(some));
+            Err(Error::new(Kind::Busy, what))
+        }
+    }
+}
+
+fn bounds(args: &Args) -> Result<Bounds> {
+    let usual = Bounds::default();
+    let number = |flag: &str, usual: u64| args.number(flag).map(|number| number.unwrap_or(usual));
+    let bytes = match args.text("max-bytes")? {
+        None => usual.bytes,
+        Some(text) => size::parse(text).ok_or_else(|| args.usage(&format!("--max-bytes: {text:?} is no size, like 20G")))?,
+    };
+    Ok(Bounds {
+        bytes,
+        entries: number("max-entries", usual.entries)?,
+        path: number("max-path", usual.path as u64)? as usize,
+        depth: number("max-depth", usual.depth as u64)? as usize,
+        layers: number("max-layers", usual.layers as u64)? as usize,
+        ratio: number("max-ratio", usual.ratio)?,
+    })
+}
+
+/// What changes the tree itself, for the record.
+fn options(args: &Args) -> String {
+    let mut words = Vec::new();
+    if args.flag("cross-mounts") {
+        words.push("--cross-mounts".to_string());
+    }
+    if let Some(image) = args.value("image") {
+        words.push(format!("--image={}", image.to_string_lossy()));
+    }
+    words.join(" ")
+}
+
+/// "noble: reading 12.3M of 83M, 41M/s, 2 s left"
+fn line(name: &Name, progress: &Progress) -> progress::Line {
+    progress::Line {
+        what: format!("{name}: {}", progress.word()),
+        done: progress.read(),
+        whole: progress.length(),
+        counts: progress.step() == crate::rootfs::progress::Step::Reading,
+    }
+}
+
+fn report(cx: &Context, args: &Args, name: &Name, imported: &Imported) -> Result<u8> {
+    let Imported { origin, facts } = imported;
+    for note in &origin.notes {
+        cx.note(note);
+    }
+    if !origin.notes.is_empty() && !cx.verbose {
+        cx.say(&format!("{} notes on what was left out or changed: sdme fs show {name}", origin.notes.len()));
+    }
+    if let Some(lacks) = facts.lacks() {
+        cx.say(&format!("{name} {lacks}"));
+    }
+    out::print(&if args.flag("json") { object(name, imported) } else { format!("{name}\n") })?;
+    Ok(0)
+}
+
+fn object(name: &Name, Imported { origin, facts }: &Imported) -> String {
+    let mut json = Writer::new();
+    json.begin_object().key("name").string(name.as_str());
+    for (key, text) in [
+        ("source", &origin.source),
+        ("form", &origin.form),
+        ("digest", &origin.digest),
+        ("verified", &origin.verified),
+        ("manifest", &origin.manifest),
+        ("tree", &origin.tree),
+        ("os", &origin.title),
+    ] {
+        json.key(key).optional(Some(text.as_str()).filter(|text| !text.is_empty()));
+    }
+    json.key("entries").number(origin.entries).key("bytes").number(origin.bytes);
+    json.key("lacks").optional(facts.lacks().as_deref());
+    json.key("notes").begin_array();
+    for note in &origin.notes {
+        json.string(note);
+    }
+    json.end_array().end_object();
+    json.finish()
+}

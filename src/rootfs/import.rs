@@ -1,0 +1,231 @@
+//! An import: a straight pipe, one small reader a stage, into a hidden stage beside the target; then whole, by one rename.
+//!
+//!     open (file | stdin | http) -> seal (count, hash) -> ahead -> sniff -> decompress -> sniff -> unpack -> writer
+//!
+//! Reading with hashing, decompression and writing are on threads of their own.
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::paths::Paths;
+use crate::rootfs::bounds::Bounds;
+use crate::rootfs::inspect::{self, Facts};
+use crate::rootfs::progress::{Progress, Step};
+use crate::rootfs::seal::{self, Demands, Seal};
+use crate::rootfs::sniff::{self, Form};
+use crate::rootfs::source::Source;
+use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
+use crate::rootfs::writer::{Totals, Writer};
+use crate::rootfs::{claim, manifest};
+use crate::store::name::Name;
+use crate::store::origin::{self, Origin};
+use crate::store::stage::{self, Stage};
+use crate::store::datadir;
+use crate::stream::decompress::{self, Compression};
+use crate::stream::peek::Peek;
+use crate::stream::ratio::Ratio;
+use crate::stream::tar;
+use crate::sys::dir::Dir;
+use crate::sys::kernel;
+use crate::sys::poll::Wait;
+use crate::sys::resolve::Root;
+use crate::sys::signal::Watch;
+use crate::sys::source::Polled;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The tree in its stage, and what an archive of an image is spooled into.
+const TREE: &str = "tree";
+const SPOOL: &str = "spool";
+/// How long what killed imports left is cleaned up before.
+const SWEEP_LIMIT: Duration = Duration::from_secs(60);
+/// The sealed reader: bytes as they come.
+pub type Bytes = Box<dyn Read + Send>;
+
+/// What the user asked for.
+pub struct Request {
+    pub source: Source,
+    pub name: Name,
+    /// Replace what has the name; take another processor's system.
+    pub force: bool,
+    pub bounds: Bounds,
+    pub demands: Demands,
+    /// Of a directory: go into what is mounted below it.
+    pub cross_mounts: bool,
+    /// Which image of a layout with several.
+    pub reference: Option<String>,
+    /// Options that changed what is made, for the record.
+    pub options: String,
+}
+
+/// What the pipe needs of its surroundings.
+pub struct Surroundings<'a> {
+    pub paths: &'a Paths,
+    pub progress: Arc<Progress>,
+    pub watch: &'a Watch,
+    /// Opens a URL: its bytes, and how many will come if the server says.
+    pub open_url: &'a dyn Fn(&str) -> Result<(Bytes, Option<u64>)>,
+    /// Tells the user something, on one line.
+    pub say: &'a dyn Fn(&str),
+}
+
+/// What came of it.
+pub struct Imported {
+    pub origin: Origin,
+    pub facts: Facts,
+}
+
+/// What unpacking told.
+struct Unpacked {
+    form: String,
+    totals: Totals,
+    seal: Option<Seal>,
+    manifest: String,
+}
+
+/// Imports; whole, or nothing is left.
+pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
+    datadir::ensure(around.paths)?;
+    let filesystems = Dir::open(&around.paths.filesystems())?;
+    // What cannot be cleaned up now hinders nobody: the next import tries again.
+    let _ = stage::sweep(&filesystems, Wait::at_most(SWEEP_LIMIT));
+    claim::check_free(&filesystems, &request.name, request.force)?;
+    let stage = Stage::create(&filesystems)?;
+    let shown = request.source.shown();
+    let imported = fill(request, around, &stage, &filesystems).with_context(|| format!("importing {shown:?}"))?;
+    around.progress.enter(Step::Done);
+    Ok(imported)
+}
+
+fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
+    let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
+    let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
+    let shown = source.shown();
+    let unpacked = match source {
+        Source::Directory(path) => {
+            let source = Dir::open(&path)?;
+            copy(&source, writer, &dir::Options { cross_mounts })?
+        }
+        other => {
+            let bytes = open(&other, around)?;
+            let job = Job { stage: stage.dir(), bounds, reference: reference.as_deref() };
+            stream(bytes, demands, around, &job, writer)?
+        }
+    };
+    around.progress.enter(Step::Checking);
+    unwrap_top(stage.dir(), around)?;
+    let tree = stage.dir().subdir(TREE)?;
+    let facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
+    facts.check(force)?;
+    around.watch.check()?;
+    let digest = manifest::write(&tree, stage.dir(), &name)?;
+    let origin = Origin {
+        source: shown,
+        form: unpacked.form,
+        digest: unpacked.seal.as_ref().map(|seal| seal.digest.to_string()).unwrap_or_default(),
+        verified: unpacked.seal.map(|seal| seal.verified).unwrap_or_default(),
+        manifest: unpacked.manifest,
+        options,
+        imported: kernel::now(),
+        program: concat!("sdme ", env!("CARGO_PKG_VERSION")).to_string(),
+        title: facts.title.clone(),
+        entries: unpacked.totals.entries,
+        bytes: unpacked.totals.bytes,
+        tree: digest.to_string(),
+        notes: unpacked.totals.notes,
+    };
+    around.progress.enter(Step::Syncing);
+    tree.sync_filesystem()?;
+    around.watch.check()?;
+    claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force)?;
+    Ok(Imported { origin, facts })
+}
+
+fn copy(source: &Dir, mut writer: Writer, options: &dir::Options) -> Result<Unpacked> {
+    dir::copy(source, &mut writer, options)?;
+    let totals = writer.finish()?;
+    Ok(Unpacked { form: "directory".to_string(), totals, seal: None, manifest: String::new() })
+}
+
+fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
+    let (bytes, length): (Bytes, Option<u64>) = match source {
+        Source::Url(url) => (around.open_url)(url)?,
+        Source::Stdin => (Box::new(Polled::stdin(around.watch.try_clone()?)?), None),
+        Source::File(path) | Source::Directory(path) => {
+            let file = Polled::open(path, around.watch.try_clone()?)?;
+            let length = file.length()?;
+            (Box::new(file), length)
+        }
+    };
+    around.progress.set_length(length);
+    Ok(bytes)
+}
+
+/// What unpacking a stream needs to know.
+struct Job<'a> {
+    stage: &'a Dir,
+    bounds: Bounds,
+    reference: Option<&'a str>,
+}
+
+fn stream(bytes: Bytes, demands: Demands, around: &Surroundings<'_>, job: &Job<'_>, mut writer: Writer) -> Result<Unpacked> {
+    let (sealed, seal) = seal::sealing(bytes, demands, around.progress.clone());
+    let mut packed = Peek::new(sealed);
+    let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
+    let counted = Ratio::new(packed, job.bounds.ratio);
+    let mut plain = Peek::new(decompress::open(Box::new(counted), compression)?);
+    let form = sniff::form(plain.peek(sniff::HEAD)?)?;
+    let (what, manifest) = match form {
+        Form::Disk(name) => return Err(no_disk(name)),
+        Form::Tar => {
+            let mut archive = tar::Archive::new(plain);
+            unpack_tar::unpack(&mut archive, &mut writer)?;
+            archive.finish()?;
+            ("tar", String::new())
+        }
+        Form::Image => {
+            let mut archive = tar::Archive::new(plain);
+            let spool = job.stage.mkdir(SPOOL, 0o700)?;
+            oci::spool(&mut archive, &spool, job.bounds.bytes)?;
+            archive.finish()?;
+            // Before anything of it is believed.
+            around.watch.check()?;
+            let image = oci::unpack_layout(&spool, job.reference, &mut writer)?;
+            ("OCI archive", image.digest)
+        }
+    };
+    let totals = writer.finish()?;
+    let seal = seal::seen(&seal)?;
+    Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
+}
+
+fn ending(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "",
+        Compression::Gzip => ", gzip",
+        Compression::Bzip2 => ", bzip2",
+        Compression::Xz => ", xz",
+        Compression::Lzma => ", lzma",
+        Compression::Zstd => ", zstd",
+        Compression::Lz4 => ", lz4",
+    }
+}
+
+fn no_disk(name: &str) -> Error {
+    Error::failed(format!("it is a disk image ({name}), which this sdme does not import: give the tree in it as a directory or a tarball"))
+}
+
+/// An archive often holds its tree in one directory: that becomes the tree.
+fn unwrap_top(stage: &Dir, around: &Surroundings<'_>) -> Result<()> {
+    let tree = stage.subdir(TREE)?;
+    let entries = tree.entries(2)?.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+    let [top] = entries.as_slice() else { return Ok(()) };
+    let Ok(inner) = tree.subdir(top) else { return Ok(()) };
+    let whole = |dir: &Dir| -> Result<bool> { Ok(inspect::inspect(&Root::of(dir.reopen()?.into())).is_system) };
+    if whole(&tree)? || !whole(&inner)? {
+        return Ok(());
+    }
+    (around.say)(&format!("the system is in its top directory {top:?}: that is taken"));
+    tree.rename_noreplace(top, stage, "inner")?;
+    stage.rmdir(TREE)?;
+    stage.rename_noreplace("inner", stage, TREE)
+}

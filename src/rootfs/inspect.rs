@@ -1,0 +1,184 @@
+//! Whether a tree is a machine that sdme can boot, and which: read by the in-tree resolver alone.
+
+use crate::error::{Error, Result};
+use crate::sys::resolve::Root;
+use crate::systemd::installed;
+use crate::text::osrelease::{OS_RELEASE_MAX, OsRelease};
+use std::path::{Path, PathBuf};
+
+/// Where os-release(5) may be.
+const RELEASES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+/// One of these beside /etc makes a tree a system.
+const PROGRAMS: [&str; 4] = ["usr", "bin", "nix", "sbin"];
+/// Of an ELF file: magic, class, data, ..., type, machine (elf(5)).
+const ELF_HEAD: usize = 20;
+/// NixOS starts by a script; this is the program it starts.
+const NIXOS_SYSTEMD: &str = "/nix/var/nix/profiles/system/systemd/lib/systemd/systemd";
+
+/// e_machine of elf(5), and what Rust and uname(1) call it.
+const MACHINES: [(u16, &str); 9] = [
+    (62, "x86_64"),
+    (183, "aarch64"),
+    (3, "x86"),
+    (40, "arm"),
+    (243, "riscv64"),
+    (21, "powerpc64"),
+    (22, "s390x"),
+    (258, "loongarch64"),
+    (8, "mips"),
+];
+
+/// Programs by which a tree installs packages, and the words for systemd and a bus.
+const MANAGERS: [(&str, &str); 6] = [
+    ("/usr/bin/apt-get", "apt-get install systemd-sysv dbus"),
+    ("/usr/bin/dnf", "dnf install systemd dbus"),
+    ("/usr/bin/microdnf", "microdnf install systemd dbus"),
+    ("/usr/bin/zypper", "zypper install systemd dbus-1"),
+    ("/usr/bin/pacman", "pacman -S systemd dbus"),
+    ("/sbin/apk", ""),
+];
+
+/// What a tree is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// It has /etc and programs.
+    pub is_system: bool,
+    /// os-release's PRETTY_NAME; empty when nobody says.
+    pub title: String,
+    /// The program that would be PID 1.
+    pub init: Option<PathBuf>,
+    pub has_bus: bool,
+    /// Of the init, when it is a program of a known one.
+    pub architecture: Option<String>,
+    /// How packages would be installed in it; empty: by a package manager whose distribution has no systemd.
+    pub installs: Option<&'static str>,
+}
+
+pub fn inspect(root: &Root) -> Facts {
+    let is_directory = |name: &str| root.is_directory(Path::new(name));
+    let init = installed::init(root);
+    let release = RELEASES.iter().find_map(|path| root.read_limited(Path::new(path), OS_RELEASE_MAX).ok());
+    Facts {
+        is_system: is_directory("etc") && PROGRAMS.iter().any(|name| is_directory(name)),
+        title: release.map(|bytes| OsRelease::parse(&bytes).title()).unwrap_or_default(),
+        architecture: init.as_deref().and_then(|init| architecture(root, init)),
+        init,
+        has_bus: installed::has_bus(root),
+        installs: MANAGERS.iter().find(|(path, _)| root.is_file(Path::new(path))).map(|(_, words)| *words),
+    }
+}
+
+fn architecture(root: &Root, init: &Path) -> Option<String> {
+    let head = |path: &Path| root.read_head(path, ELF_HEAD).ok();
+    let machine = head(init).and_then(|head| elf_machine(&head));
+    machine.or_else(|| head(Path::new(NIXOS_SYSTEMD)).and_then(|head| elf_machine(&head)))
+}
+
+/// The architecture in an ELF file's first bytes.
+fn elf_machine(head: &[u8]) -> Option<String> {
+    let [0x7f, b'E', b'L', b'F', _, order, ..] = head else { return None };
+    let field: [u8; 2] = head.get(18..20)?.try_into().ok()?;
+    let number = if *order == 2 { u16::from_be_bytes(field) } else { u16::from_le_bytes(field) };
+    let known = MACHINES.iter().find(|(machine, _)| *machine == number);
+    Some(known.map_or_else(|| format!("ELF machine {number}"), |(_, name)| (*name).to_string()))
+}
+
+impl Facts {
+    /// Errors: it is made for another processor, or it is no system at all.
+    pub fn check(&self, force: bool) -> Result<()> {
+        if !self.is_system {
+            return Err(Error::invalid(
+                "it holds no system: there is no /etc beside /usr, /bin, /sbin or /nix in it, nor in its one top directory",
+            ));
+        }
+        match &self.architecture {
+            Some(its) if its != std::env::consts::ARCH && !force => {
+                let ours = std::env::consts::ARCH;
+                Err(Error::failed(format!(
+                    "it is made for {its} and this machine is {ours}: --force imports it all the same"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What keeps it from booting, and what to do; None when nothing does.
+    pub fn lacks(&self) -> Option<String> {
+        let missing = match (&self.init, self.has_bus) {
+            (Some(_), true) => return None,
+            (Some(_), false) => "has systemd but no D-Bus, without which there are no logins",
+            (None, true) => "has no systemd: it cannot boot",
+            (None, false) => "has neither systemd nor D-Bus: it cannot boot",
+        };
+        Some(match self.installs {
+            Some("") => format!("{missing}; its distribution does not offer systemd (apk)"),
+            Some(words) => format!("{missing}; its own package manager brings it: {words}"),
+            None => format!("{missing}; install it there"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tree::Scratch;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn put(scratch: &Scratch, path: &str, bytes: &[u8]) {
+        let path = scratch.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn facts(scratch: &Scratch) -> Facts {
+        inspect(&Root::open_path(scratch.path()).unwrap())
+    }
+
+    fn elf(machine: u8) -> Vec<u8> {
+        let mut head = b"\x7fELF\x02\x01\x01".to_vec();
+        head.resize(64, 0);
+        head[18] = machine;
+        head
+    }
+
+    #[test]
+    fn a_machine_of_another_processor_is_refused_unless_forced() {
+        let scratch = Scratch::new("inspect-elf");
+        put(&scratch, "etc/os-release", b"PRETTY_NAME=\"Odd 1\"\n");
+        let foreign = if std::env::consts::ARCH == "x86_64" { 183 } else { 62 };
+        put(&scratch, "usr/lib/systemd/systemd", &elf(foreign));
+        let facts = facts(&scratch);
+        assert_eq!((facts.title.as_str(), facts.is_system), ("Odd 1", true));
+        assert!(facts.check(false).unwrap_err().to_string().contains("--force"));
+        facts.check(true).unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_the_trees_own_words() {
+        let scratch = Scratch::new("inspect-lacks");
+        put(&scratch, "etc/passwd", b"");
+        assert!(facts(&scratch).check(true).unwrap_err().to_string().contains("no system"));
+        put(&scratch, "usr/bin/apt-get", b"");
+        assert!(facts(&scratch).lacks().unwrap().contains("apt-get install systemd-sysv dbus"));
+        put(&scratch, "usr/lib/systemd/systemd", b"#!/bin/sh\n");
+        assert!(facts(&scratch).lacks().unwrap().contains("no D-Bus"));
+        put(&scratch, "usr/lib/systemd/system/dbus.socket", b"");
+        assert_eq!(facts(&scratch).lacks(), None);
+        facts(&scratch).check(false).unwrap();
+    }
+
+    #[test]
+    fn nothing_of_the_tree_leads_out_of_it() {
+        let scratch = Scratch::new("inspect-out");
+        fs::create_dir(scratch.path().join("usr")).unwrap();
+        symlink("/etc", scratch.path().join("etc")).unwrap();
+        assert!(!facts(&scratch).is_system, "the host's /etc is not the tree's");
+        fs::remove_file(scratch.path().join("etc")).unwrap();
+        fs::create_dir(scratch.path().join("etc")).unwrap();
+        symlink("/etc/os-release", scratch.path().join("usr/x")).unwrap();
+        symlink("../../../../../../../../etc/os-release", scratch.path().join("etc/os-release")).unwrap();
+        assert_eq!(facts(&scratch).title, "");
+    }
+}

@@ -1,0 +1,55 @@
+//! How far an import has come, for whoever shows it: counters that its threads write and another reads.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Reading,
+    Checking,
+    Syncing,
+    Done,
+}
+
+const STEPS: [(Step, &str); 4] =
+    [(Step::Reading, "reading"), (Step::Checking, "checking"), (Step::Syncing, "syncing"), (Step::Done, "done")];
+
+#[derive(Debug, Default)]
+pub struct Progress {
+    step: AtomicU8,
+    /// Bytes of the source that were read.
+    read: AtomicU64,
+    /// Bytes that it has; 0 when nobody knows.
+    length: AtomicU64,
+}
+
+impl Progress {
+    pub fn enter(&self, step: Step) {
+        self.step.store(STEPS.iter().position(|(known, _)| *known == step).unwrap_or(0) as u8, Relaxed);
+    }
+
+    pub fn step(&self) -> Step {
+        STEPS.get(usize::from(self.step.load(Relaxed))).map_or(Step::Done, |(step, _)| *step)
+    }
+
+    /// The step in a word.
+    pub fn word(&self) -> &'static str {
+        STEPS.get(usize::from(self.step.load(Relaxed))).map_or("", |(_, word)| word)
+    }
+
+    pub fn add_read(&self, bytes: u64) {
+        self.read.fetch_add(bytes, Relaxed);
+    }
+
+    pub fn read(&self) -> u64 {
+        self.read.load(Relaxed)
+    }
+
+    pub fn set_length(&self, length: Option<u64>) {
+        self.length.store(length.unwrap_or(0), Relaxed);
+    }
+
+    pub fn length(&self) -> Option<u64> {
+        Some(self.length.load(Relaxed)).filter(|length| *length > 0)
+    }
+}

@@ -1,0 +1,125 @@
+//! What is checked of a source's bytes while they pass: their digest, always; whatever else was asked for. A tree counts
+//! only when the seal has been seen.
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::rootfs::progress::Progress;
+use crate::rootfs::signature::Verifier;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// What the bytes must be, and who says so.
+#[derive(Debug, Default)]
+pub struct Demands {
+    /// A digest and where it came from: "--sha256", a sums file.
+    pub digest: Option<(Digest, String)>,
+    pub signature: Option<Verifier>,
+}
+
+/// What all bytes of a source came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    pub digest: Digest,
+    /// Against what it was checked; empty when nothing was demanded.
+    pub verified: String,
+}
+
+/// A reader that hands on, counts and checks.
+pub struct Sealing<R> {
+    source: R,
+    hasher: Option<Hasher>,
+    demands: Demands,
+    progress: Arc<Progress>,
+    seal: SyncSender<Result<Seal>>,
+}
+
+/// The reader, and where the seal comes when it has been read to its end.
+pub fn sealing<R: Read>(source: R, demands: Demands, progress: Arc<Progress>) -> (Sealing<R>, Receiver<Result<Seal>>) {
+    let (seal, seen) = sync_channel(1);
+    let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
+    (Sealing { source, hasher: Some(Hasher::new(algorithm)), demands, progress, seal }, seen)
+}
+
+/// Waits for the seal of a source that was read to its end.
+pub fn seen(seal: &Receiver<Result<Seal>>) -> Result<Seal> {
+    seal.recv()
+        .unwrap_or_else(|_| Err(Error::invalid("what follows the archive was not read, so nothing is known of it")))
+}
+
+impl<R: Read> Read for Sealing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        let bytes = buffer.get(..length).unwrap_or_default();
+        self.progress.add_read(length as u64);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        if let Some(verifier) = &mut self.demands.signature {
+            verifier.update(bytes).map_err(io::Error::other)?;
+        }
+        if length == 0 && !buffer.is_empty() {
+            self.close();
+        }
+        Ok(length)
+    }
+}
+
+impl<R> Sealing<R> {
+    /// At the first end; a reader may be asked again.
+    fn close(&mut self) {
+        if let Some(hasher) = self.hasher.take() {
+            let seal = judge(hasher.finish(), std::mem::take(&mut self.demands));
+            // Nobody waits for it any more when the import has failed.
+            let _ = self.seal.try_send(seal);
+        }
+    }
+}
+
+fn judge(found: Digest, demands: Demands) -> Result<Seal> {
+    let mut verified = Vec::new();
+    if let Some((expected, whence)) = demands.digest {
+        if expected != found {
+            return Err(Error::invalid(format!("its digest is {found}, and {expected} was expected ({whence})")));
+        }
+        verified.push(whence);
+    }
+    if let Some(verifier) = demands.signature {
+        let comment = verifier.finish()?;
+        let comment = comment.map(|bytes| format!(" ({})", String::from_utf8_lossy(&bytes).trim()));
+        verified.push(format!("signature{}", comment.unwrap_or_default()));
+    }
+    Ok(Seal { digest: found, verified: verified.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], demands: Demands) -> Result<Seal> {
+        let (mut reader, seal) = sealing(bytes, demands, Arc::new(Progress::default()));
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).unwrap();
+        assert_eq!(all, bytes);
+        seen(&seal)
+    }
+
+    #[test]
+    fn the_digest_is_of_all_bytes_and_a_wrong_one_names_both() {
+        let expected = Digest::of(Algorithm::Sha512, b"abc");
+        let demands = |whence: &str| Demands { digest: Some((expected, whence.into())), signature: None };
+        assert_eq!(read(b"abc", demands("--sha512")).unwrap().verified, "--sha512");
+        let error = read(b"abd", demands("SUMS")).unwrap_err().to_string();
+        assert!(error.contains(&expected.to_string()) && error.contains("SUMS"), "{error}");
+        let seal = read(b"abc", Demands::default()).unwrap();
+        assert_eq!((seal.digest, seal.verified.as_str()), (Digest::of(Algorithm::Sha256, b"abc"), ""));
+    }
+
+    #[test]
+    fn what_was_not_read_to_its_end_has_no_seal() {
+        let (mut reader, seal) = sealing(&b"abc"[..], Demands::default(), Arc::new(Progress::default()));
+        reader.read_exact(&mut [0; 3]).unwrap();
+        drop(reader);
+        assert!(seen(&seal).is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! What a stream holds, by its first bytes; pure. Neither a file's name nor a server's Content-Type is asked.
+
+use crate::error::{Error, Result};
+use crate::stream::tar;
+
+/// As many bytes as are looked at: a btrfs superblock is 64 KiB into its partition, and ends within this.
+pub const HEAD: usize = 70 << 10;
+
+/// What the uncompressed bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A tar archive of a root filesystem.
+    Tar,
+    /// A tar archive of an image: an OCI layout, or what `docker save` writes.
+    Image,
+    Disk(&'static str),
+}
+
+/// Magic bytes of disk images and filesystems: offset, bytes, name.
+const DISKS: [(usize, &[u8], &str); 12] = [
+    (0, b"QFI\xfb", "QCOW2"),
+    (0, b"KDMV", "VMDK"),
+    (0, b"vhdxfile", "VHDX"),
+    (0, b"conectix", "VHD"),
+    (0, b"LUKS\xba\xbe", "LUKS"),
+    (0, b"hsqs", "squashfs"),
+    (1024, b"\xe2\xe1\xf5\xe0", "EROFS"),
+    (0, b"XFSB", "XFS"),
+    (1080, b"\x53\xef", "ext4"),
+    (65600, b"_BHRfS_M", "btrfs"),
+    (512, b"EFI PART", "GPT disk"),
+    (510, b"\x55\xaa", "MBR disk"),
+];
+
+/// Errors: `Invalid`, naming what it looks like instead.
+pub fn form(head: &[u8]) -> Result<Form> {
+    if head.is_empty() {
+        return Err(Error::invalid("it is empty"));
+    }
+    if head.get(..tar::BLOCK).is_some_and(tar::is_header) {
+        return Ok(if is_image(head) { Form::Image } else { Form::Tar });
+    }
+    if let Some((_, _, name)) = DISKS.iter().find(|(offset, magic, _)| begins(head, *offset, magic)) {
+        return Ok(Form::Disk(name));
+    }
+    Err(Error::invalid(format!("it is no archive or image that sdme reads: {}", seems(head))))
+}
+
+fn begins(head: &[u8], offset: usize, magic: &[u8]) -> bool {
+    head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+}
+
+/// What people try besides.
+fn seems(head: &[u8]) -> String {
+    let known: [(&[u8], &str); 7] = [
+        (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
+        (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
+        (b"!<arch>\n", "a Debian package or another ar archive"),
+        (b"\xed\xab\xee\xdb", "an RPM package"),
+        (b"070701", "a cpio archive, as an initramfs is"),
+        (b"<", "HTML or XML: perhaps a server's error page"),
+        (b"\x7fELF", "a program"),
+    ];
+    match known.iter().find(|(magic, _)| head.starts_with(magic)) {
+        Some((_, name)) => format!("it looks like {name}"),
+        None if head.iter().all(|byte| *byte == 0) => "it begins with zeros".to_string(),
+        None => format!("it begins with {:?}", String::from_utf8_lossy(head.get(..16).unwrap_or(head))),
+    }
+}
+
+/// The first name in the archive tells: images hold nothing but their own files, in any order.
+fn is_image(head: &[u8]) -> bool {
+    let Ok(Some(first)) = tar::Archive::new(head).next() else { return false };
+    let path = first.path.strip_prefix(b"./").unwrap_or(&first.path);
+    let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    match (names.next(), names.next()) {
+        (Some(b"oci-layout" | b"index.json" | b"manifest.json" | b"repositories"), None) => true,
+        (Some(b"blobs"), None | Some(b"sha256" | b"sha512")) => true,
+        (Some(name), None | Some(b"layer.tar" | b"VERSION" | b"json")) => is_image_id(name),
+        _ => false,
+    }
+}
+
+/// `docker save` names directories and documents by the image's and the layers' digests.
+fn is_image_id(name: &[u8]) -> bool {
+    let id = name.strip_suffix(b".json").or_else(|| name.strip_suffix(b".tar")).unwrap_or(name);
+    id.len() == 64 && id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ustar header with a right checksum.
+    fn header(name: &str) -> Vec<u8> {
+        let mut block = vec![0u8; 1024];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[100..107].copy_from_slice(b"0000644");
+        block[108..115].copy_from_slice(b"0000000");
+        block[116..123].copy_from_slice(b"0000000");
+        block[124..135].copy_from_slice(b"00000000000");
+        block[136..147].copy_from_slice(b"00000000000");
+        block[156] = b'0';
+        block[257..265].copy_from_slice(b"ustar\x0000");
+        block[148..156].copy_from_slice(b"        ");
+        let sum: u32 = block[..512].iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
+    }
+
+    #[test]
+    fn images_are_told_from_trees_by_their_first_name() {
+        let id = "a1".repeat(32);
+        for name in ["oci-layout", "./index.json", "blobs/", "blobs/sha256/", "manifest.json", &id, &format!("{id}.json")]
+        {
+            assert_eq!(form(&header(name)).unwrap(), Form::Image, "{name}");
+        }
+        for name in ["./", "etc/", "blobs/etc/passwd", "usr/index.json", &id[1..]] {
+            assert_eq!(form(&header(name)).unwrap(), Form::Tar, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_named() {
+        let fault = |head: &[u8]| form(head).unwrap_err().to_string();
+        assert!(fault(b"").contains("empty"));
+        assert!(fault(b"PK\x03\x04rest").contains("ZIP"));
+        assert!(fault(b"<!DOCTYPE html>").contains("error page"));
+        assert!(fault(&[0; 9000]).contains("zeros"));
+        assert!(fault(b"hello").contains("hello"));
+        let mut disk = vec![0u8; HEAD];
+        disk[510] = 0x55;
+        disk[511] = 0xaa;
+        assert_eq!(form(&disk).unwrap(), Form::Disk("MBR disk"));
+        disk[512..520].copy_from_slice(b"EFI PART");
+        assert_eq!(form(&disk).unwrap(), Form::Disk("GPT disk"));
+        assert_eq!(form(b"QFI\xfb").unwrap(), Form::Disk("QCOW2"));
+    }
+}

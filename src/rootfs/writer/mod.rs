@@ -1,0 +1,337 @@
+//! The only code that writes in a foreign tree, beneath one directory descriptor and nowhere else.
+//!
+//! Every path is resolved in the tree: the directory it stands in by openat2(2) with the tree's root as `/`, its last
+//! name by calls that neither follow nor open what exists. The tree's own symlinks are followed on the way (`lib/x` with
+//! `lib -> usr/lib`), inside it. A path with `..`, an empty one and one with a NUL byte are refused.
+//!
+//! An entry whose name is taken: the later one wins.
+//! - A directory over a directory keeps what is in it and gives it its own attributes.
+//! - Anything else is removed, a directory with all that is in it, and the new entry takes its place. Symlinks are
+//!   replaced, never followed, by a directory too.
+//! - The root stays a directory: an entry of another type for it is an error.
+//! - A hard link to what already has that name changes nothing.
+//!
+//! A missing parent is made, root's, 0755; one that is no directory, or a symlink that leads nowhere, is an error.
+//! Character devices 0/0 and the attributes of an overlay (see `attributes`) never reach the tree: in a lower layer they
+//! would hide files. Directories are 0700 until [`Writer::finish`]; it gives each its attributes if what stands at its
+//! path then is still the directory that was made, through no symlink that took its name (CVE-2026-33056).
+//!
+//! Needs openat2(2), Linux 5.6. New inodes are given modes for the umask that the program sets (`create::UMASK`).
+
+mod attributes;
+mod file;
+mod layer;
+mod parents;
+mod path;
+mod pending;
+
+pub use attributes::{Attributes, Xattrs};
+pub use file::FileWriter;
+pub(in crate::rootfs) use path::shown;
+
+use crate::error::{Context, Errno, Error, Result};
+use crate::rootfs::bounds::{Bounds, Tally, exceeded};
+use crate::sys::dir::Dir;
+use crate::sys::meta::{Kind, Meta};
+use crate::sys::{create, credentials, meta, tree};
+use attributes::{Hand, Owned};
+use layer::Layer;
+use parents::{Parents, Place};
+use path::{TreePath, as_path};
+use pending::{Pending, Record};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+/// Paths of left-out devices that are remembered, so that hard links to them are left out too.
+const LEFT_OUT_MAX: usize = 100_000;
+const ACL_DEFAULT: &str = "system.posix_acl_default";
+const ACL_ACCESS: &str = "system.posix_acl_access";
+
+/// What is neither a file nor a directory nor a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Node {
+    Fifo,
+    /// Major and minor.
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    pub entries: u64,
+    /// Of all files, holes counted as if they were written.
+    pub bytes: u64,
+    /// What was left out, and why; bounded.
+    pub notes: Vec<String>,
+}
+
+pub struct Writer {
+    /// For what needs more than a place: files without a name.
+    tree: Dir,
+    parents: Parents,
+    bounds: Bounds,
+    tally: Tally,
+    hand: Hand,
+    pending: Pending,
+    layer: Layer,
+    left_out: HashSet<Vec<u8>>,
+}
+
+impl Writer {
+    /// `root` is an empty directory that nobody else may enter: the stage's tree.
+    pub fn new(root: Dir, bounds: Bounds) -> Result<Writer> {
+        // What it had from the directory it was made in must not pass on to what is made in it.
+        let owner = credentials::effective();
+        meta::set_owner(&root, owner.0, owner.1)?;
+        meta::set_mode(&root, 0o700)?;
+        for acl in [ACL_DEFAULT, ACL_ACCESS] {
+            meta::remove_xattr(&root, OsStr::new(acl))?;
+        }
+        let tree = root.reopen()?;
+        let mut writer = Writer {
+            tree,
+            parents: Parents::new(root)?,
+            bounds,
+            tally: Tally::new(bounds),
+            hand: Hand::new(owner),
+            pending: Pending::default(),
+            layer: Layer::default(),
+            left_out: HashSet::new(),
+        };
+        let top = Arc::clone(writer.parents.top());
+        let plain = Owned { mode: 0o755, uid: 0, gid: 0, modified: None, xattrs: Vec::new() };
+        writer.later(&[], &top, false, plain)?;
+        Ok(writer)
+    }
+
+    /// The root of the tree as an inode: who copies a directory that holds it leaves it out.
+    pub fn identity(&self) -> Result<Meta> {
+        self.tree.meta()
+    }
+
+    /// Adds to the notes of the totals.
+    pub fn note(&self, text: impl FnOnce() -> String) {
+        self.hand.note(text);
+    }
+
+    pub fn directory(&mut self, path: &[u8], attributes: &Attributes) -> Result<()> {
+        let path = self.entry(path)?;
+        self.make_directory(&path, attributes).with_context(|| shown(path.bytes()))
+    }
+
+    fn make_directory(&mut self, path: &TreePath, attributes: &Attributes) -> Result<()> {
+        let attributes = Owned::of(attributes);
+        if path.is_root() {
+            let top = Arc::clone(self.parents.top());
+            return self.later(&[], &top, true, attributes);
+        }
+        let (parent, name) = self.place(path)?;
+        let is_new = match create::directory(&parent.dir, name, 0o700) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => self.clear_for_directory(&parent, name)?,
+            other => other.map(|()| true)?,
+        };
+        let made = self.parents.hold(path.bytes(), Place::of(parent.dir.place(name)?)?);
+        self.layer.bring(&parent, name);
+        self.later(path.bytes(), &made, !is_new, attributes)
+    }
+
+    /// True when the directory is a new one.
+    fn clear_for_directory(&mut self, parent: &Place, name: &OsStr) -> Result<bool> {
+        if parent.dir.lookup(name)?.is_some_and(|meta| meta.is_dir()) {
+            return Ok(false);
+        }
+        self.clear(parent, name)?;
+        create::directory(&parent.dir, name, 0o700).map(|()| true)
+    }
+
+    /// A regular file of exactly `size` bytes, holes included. It can be filled and finished at any time and by any
+    /// thread, also after later entries.
+    pub fn file(&mut self, path: &[u8], size: u64, attributes: &Attributes) -> Result<FileWriter> {
+        self.tally.add_bytes(size)?;
+        let path = self.entry(path)?;
+        let make = |dir: &Dir, name: &OsStr| create::file(dir, name, attributes.mode);
+        let file = self.make(&path, make).with_context(|| shown(path.bytes()))?;
+        Ok(FileWriter::new(file, path.bytes(), size, Owned::of(attributes), self.hand.clone()))
+    }
+
+    pub fn symlink(&mut self, path: &[u8], target: &[u8], attributes: &Attributes) -> Result<()> {
+        let path = self.entry(path)?;
+        let make = |dir: &Dir, name: &OsStr| create::symlink(dir, name, OsStr::from_bytes(target));
+        self.make_at(&path, make, attributes, false).with_context(|| shown(path.bytes()))
+    }
+
+    /// A FIFO or a device. A character device 0/0 is left out with a note.
+    pub fn node(&mut self, path: &[u8], node: Node, attributes: &Attributes) -> Result<()> {
+        let path = self.entry(path)?;
+        let (kind, rdev) = match node {
+            Node::Fifo => (Kind::Fifo, (0, 0)),
+            Node::CharDevice(0, 0) => {
+                return self.leave_out(path, "a character device 0/0 would be an overlay's whiteout");
+            }
+            Node::CharDevice(major, minor) => (Kind::CharDevice, (major, minor)),
+            Node::BlockDevice(major, minor) => (Kind::BlockDevice, (major, minor)),
+        };
+        let make = |dir: &Dir, name: &OsStr| create::node(dir, name, kind, attributes.mode, rdev);
+        self.make_at(&path, make, attributes, true).with_context(|| shown(path.bytes()))
+    }
+
+    /// Another name for what is in the tree already, not for a directory; of a symlink itself.
+    pub fn hard_link(&mut self, path: &[u8], target: &[u8]) -> Result<()> {
+        let path = self.entry(path)?;
+        let old = TreePath::parse(target)?;
+        match self.link(&path, &old) {
+            Err(error) if error.is_not_found() && self.left_out.contains(old.bytes()) => {
+                self.leave_out(path, "what it is a hard link to was left out")
+            }
+            other => other.with_context(|| format!("{}: hard link to {}", shown(path.bytes()), shown(old.bytes()))),
+        }
+    }
+
+    fn link(&mut self, path: &TreePath, old: &TreePath) -> Result<()> {
+        let (old_parent, old_name) = old.split();
+        // Before the new one: what is held open then is where the next entry goes.
+        let old_place = self.parents.open(old_parent)?;
+        let found = old_place.dir.lookup(old_name)?;
+        let Some(found) = found else { return Err(Error::os(Errno::NOENT, format!("statx({old_name:?})"))) };
+        if found.is_dir() {
+            return Err(Error::invalid("that is a directory"));
+        }
+        let (place, name) = self.place(path)?;
+        if place.dir.lookup(name)?.is_some_and(|present| present.is_same(&found)) {
+            self.layer.bring(&place, name);
+            return Ok(());
+        }
+        self.make(path, |dir, name| create::hard_link(&old_place.dir, old_name, dir, name))
+    }
+
+    /// OCI: what follows belongs to the next layer; the first one has nothing to remove.
+    pub fn begin_layer(&mut self) -> Result<()> {
+        if self.layer.begin() > self.bounds.layers {
+            return Err(exceeded("layers", self.bounds.layers as u64, "max-layers"));
+        }
+        Ok(())
+    }
+
+    /// OCI: removes what earlier layers brought under this name; nothing there is no error.
+    pub fn whiteout(&mut self, path: &[u8]) -> Result<()> {
+        let path = self.entry(path)?;
+        if path.is_root() {
+            return Err(Error::invalid("a whiteout of the root of the tree"));
+        }
+        self.remove_earlier(&path).with_context(|| format!("whiteout of {}", shown(path.bytes())))
+    }
+
+    fn remove_earlier(&mut self, path: &TreePath) -> Result<()> {
+        let (parent, name) = path.split();
+        let Some(place) = self.parents.lookup(parent)?.filter(|_| self.layer.has_earlier()) else { return Ok(()) };
+        self.parents.forget();
+        self.layer.remove(&place, name).map(drop)
+    }
+
+    /// OCI: removes all that earlier layers brought in this directory.
+    pub fn opaque(&mut self, directory: &[u8]) -> Result<()> {
+        let path = self.entry(directory)?;
+        let place = self.parents.lookup(path.bytes())?;
+        let Some(place) = place.filter(|_| self.layer.has_earlier()) else { return Ok(()) };
+        self.parents.forget();
+        self.layer.clear(&place).map(drop).with_context(|| format!("opaque whiteout in {}", shown(path.bytes())))
+    }
+
+    /// Gives the directories their attributes.
+    pub fn finish(mut self) -> Result<Totals> {
+        self.parents.forget();
+        let (parents, hand) = (&self.parents, &self.hand);
+        self.pending.for_each(|record| give_directory(parents, hand, &record).with_context(|| shown(&record.path)))?;
+        Ok(Totals { entries: self.tally.entries(), bytes: self.tally.bytes(), notes: self.hand.take_notes() })
+    }
+
+    /// Counts an entry and checks its path.
+    fn entry(&mut self, path: &[u8]) -> Result<TreePath> {
+        self.tally.add_entry(path)?;
+        TreePath::parse(path)
+    }
+
+    /// Where an entry goes: the directory, and the name in it.
+    fn place<'p>(&mut self, path: &'p TreePath) -> Result<(Arc<Place>, &'p OsStr)> {
+        let (parent, name) = path.split();
+        if path.is_root() {
+            return Err(Error::invalid("the root of the tree is no directory"));
+        }
+        let Writer { parents, tally, layer, hand, .. } = self;
+        let place = parents.ensure(parent, |path, above, name| {
+            tally.add_entry(path)?;
+            layer.bring(above, name);
+            if hand.owner == (0, 0) { Ok(()) } else { create::set_owner_at(&above.dir, name, 0, 0) }
+        })?;
+        Ok((place, name))
+    }
+
+    /// Makes something that is no directory; what has the name is removed first.
+    fn make<T>(&mut self, path: &TreePath, make: impl Fn(&Dir, &OsStr) -> Result<T>) -> Result<T> {
+        let (place, name) = self.place(path)?;
+        let made = match make(&place.dir, name) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => {
+                self.clear(&place, name)?;
+                make(&place.dir, name)?
+            }
+            other => other?,
+        };
+        self.layer.bring(&place, name);
+        Ok(made)
+    }
+
+    fn make_at(
+        &mut self,
+        path: &TreePath,
+        make: impl Fn(&Dir, &OsStr) -> Result<()>,
+        attributes: &Attributes,
+        has_mode: bool,
+    ) -> Result<()> {
+        self.make(path, make)?;
+        let (place, name) = self.place(path)?;
+        self.hand.give_at(&place.dir, name, path.bytes(), attributes, has_mode)
+    }
+
+    /// Removes what has the name of a new entry.
+    fn clear(&mut self, place: &Place, name: &OsStr) -> Result<()> {
+        self.parents.forget();
+        tree::remove(&place.dir, name)
+    }
+
+    fn leave_out(&mut self, path: TreePath, why: &str) -> Result<()> {
+        self.note(|| format!("{}: {why}: left out", shown(path.bytes())));
+        if self.left_out.len() < LEFT_OUT_MAX {
+            self.left_out.insert(path.bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    fn later(&mut self, path: &[u8], place: &Place, is_again: bool, attributes: Owned) -> Result<()> {
+        let record = Record { path: path.to_vec(), ino: place.ino, is_again, attributes };
+        self.pending.push(&self.tree, &record)
+    }
+}
+
+/// Gives a directory its attributes, if it is still the one that is meant.
+fn give_directory(parents: &Parents, hand: &Hand, record: &Record) -> Result<()> {
+    let dir = match parents.root().directory_itself(as_path(&record.path)) {
+        // Removed or replaced by a later entry or a whiteout.
+        Err(error) if matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => return Ok(()),
+        other => other?,
+    };
+    let now = dir.meta()?;
+    if now.ino != record.ino {
+        return Ok(());
+    }
+    if record.is_again {
+        for name in meta::xattrs(&dir)? {
+            if name != "security.selinux" {
+                meta::remove_xattr(&dir, &name)?;
+            }
+        }
+    }
+    hand.of((now.uid, now.gid)).give(&dir, &record.path, now.mode, &record.attributes)
+}

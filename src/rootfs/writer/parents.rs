@@ -1,0 +1,150 @@
+//! The directories that are being written in, held open: consecutive entries of one directory cost no lookup.
+//!
+//! A path is resolved by the kernel as if the tree's root were `/`: symlinks in it (`lib -> usr/lib`) are followed
+//! inside the tree, and nothing leads out of it. What is missing on the way is made.
+
+use crate::error::{Context, Errno, Error, Result};
+use crate::rootfs::writer::path::{as_path, shown};
+use crate::sys::create;
+use crate::sys::dir::Dir;
+use crate::sys::resolve::Root;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+/// Directories held open, the innermost ones of a path; far below the usual limit of 1024 descriptors.
+const HELD_MAX: usize = 64;
+
+/// A directory in the tree.
+#[derive(Debug)]
+pub struct Place {
+    pub dir: Dir,
+    pub ino: u64,
+}
+
+impl Place {
+    pub fn of(dir: Dir) -> Result<Place> {
+        let ino = dir.meta()?.ino;
+        Ok(Place { dir, ino })
+    }
+}
+
+pub struct Parents {
+    root: Root,
+    top: Arc<Place>,
+    /// The path of the innermost directory held; the others are beginnings of it.
+    path: Vec<u8>,
+    held: Vec<(usize, Arc<Place>)>,
+}
+
+impl Parents {
+    pub fn new(root: Dir) -> Result<Parents> {
+        let top = Arc::new(Place::of(root.reopen()?)?);
+        Ok(Parents { root: Root::of(root.into()), top, path: Vec::new(), held: Vec::new() })
+    }
+
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    pub fn top(&self) -> &Arc<Place> {
+        &self.top
+    }
+
+    /// The directory at a clean path. Errors: ENOENT, and what the kernel says of a path through something else.
+    pub fn open(&mut self, path: &[u8]) -> Result<Arc<Place>> {
+        let innermost = self.leave(path);
+        if innermost == path.len() {
+            return Ok(Arc::clone(self.innermost()));
+        }
+        let place = Place::of(self.root.directory(as_path(path))?)?;
+        Ok(self.hold(path, place))
+    }
+
+    /// The same; None when there is no such directory, for whatever reason.
+    pub fn lookup(&mut self, path: &[u8]) -> Result<Option<Arc<Place>>> {
+        match self.open(path) {
+            Err(error) if matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// The same; directories that are missing are made, root's with mode 0755, and told to `made`.
+    pub fn ensure(
+        &mut self,
+        path: &[u8],
+        mut made: impl FnMut(&[u8], &Place, &OsStr) -> Result<()>,
+    ) -> Result<Arc<Place>> {
+        match self.open(path) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => {}
+            other => return other.with_context(|| format!("the directory {}", shown(path))),
+        }
+        let mut start = self.leave(path);
+        while start < path.len() {
+            let from = if start == 0 { 0 } else { start + 1 };
+            let rest = path.get(from..).unwrap_or_default();
+            let end = from + rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+            let (prefix, name) = (path.get(..end).unwrap_or_default(), path.get(from..end).unwrap_or_default());
+            self.ensure_one(prefix, OsStr::from_bytes(name), &mut made)
+                .with_context(|| format!("the directory {}", shown(prefix)))?;
+            start = end;
+        }
+        Ok(Arc::clone(self.innermost()))
+    }
+
+    fn ensure_one(
+        &mut self,
+        prefix: &[u8],
+        name: &OsStr,
+        made: &mut impl FnMut(&[u8], &Place, &OsStr) -> Result<()>,
+    ) -> Result<()> {
+        let above = Arc::clone(self.innermost());
+        match self.open(prefix) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => {}
+            other => return other.map(drop),
+        }
+        match create::directory(&above.dir, name, 0o755) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => {
+                return Err(Error::invalid("a symlink that leads nowhere has its name"));
+            }
+            other => other?,
+        }
+        made(prefix, &above, name)?;
+        self.open(prefix).map(drop)
+    }
+
+    /// Holds a directory that has just been made.
+    pub fn hold(&mut self, path: &[u8], place: Place) -> Arc<Place> {
+        self.leave(path);
+        if self.held.len() == HELD_MAX {
+            self.held.remove(0);
+        }
+        let place = Arc::new(place);
+        self.path.clear();
+        self.path.extend_from_slice(path);
+        self.held.push((path.len(), Arc::clone(&place)));
+        place
+    }
+
+    /// Forgets what is held: something that may be on its path is about to be replaced.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
+
+    fn innermost(&self) -> &Arc<Place> {
+        self.held.last().map_or(&self.top, |(_, place)| place)
+    }
+
+    /// Lets go of what is not on the way to `path`; the length of the beginning of `path` that is still held.
+    fn leave(&mut self, path: &[u8]) -> usize {
+        while let Some((length, _)) = self.held.last() {
+            let (length, beginning) = (*length, path.get(..*length));
+            let on_the_way = beginning.is_some() && beginning == self.path.get(..length);
+            if on_the_way && matches!(path.get(length), None | Some(b'/')) {
+                return length;
+            }
+            self.held.pop();
+        }
+        0
+    }
+}

@@ -1,0 +1,69 @@
+//! bzip2's checksum: CRC-32 with the highest bit first, four bytes at a time.
+
+use crate::stream::input::groups;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Crc(u32);
+
+const POLYNOMIAL: u32 = 0x04c1_1db7;
+
+static TABLES: [[u32; 256]; 4] = tables();
+
+const fn tables() -> [[u32; 256]; 4] {
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u32) << 24, 0);
+        while bit < 8 {
+            crc = crc << 1 ^ (crc >> 31) * POLYNOMIAL;
+            bit += 1;
+        }
+        tables[0][byte] = crc;
+        byte += 1;
+    }
+    let mut at = 256;
+    while at < 1024 {
+        let before = tables[at / 256 - 1][at % 256];
+        tables[at / 256][at % 256] = before << 8 ^ tables[0][(before >> 24) as usize];
+        at += 1;
+    }
+    tables
+}
+
+impl Crc {
+    pub fn new() -> Crc {
+        Crc(!0)
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        let [t0, t1, t2, t3] = &TABLES;
+        let (words, rest) = groups(bytes);
+        let mut crc = self.0;
+        for word in words {
+            let mixed = (crc ^ u32::from_be_bytes(*word)).to_be_bytes().map(usize::from);
+            crc = t3[mixed[0]] ^ t2[mixed[1]] ^ t1[mixed[2]] ^ t0[mixed[3]];
+        }
+        for byte in rest {
+            crc = crc << 8 ^ t0[usize::from((crc >> 24) as u8 ^ byte)];
+        }
+        self.0 = crc;
+    }
+
+    pub fn finish(self) -> u32 {
+        !self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_sums() {
+        let mut crc = Crc::new();
+        crc.update(b"12345");
+        crc.update(b"6789");
+        assert_eq!(crc.finish(), 0xfc89_1918);
+        assert_eq!(Crc::new().finish(), 0);
+    }
+}

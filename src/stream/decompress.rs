@@ -1,0 +1,104 @@
+//! From compressed bytes to what they hold: which format it is, and the reader that unpacks it.
+
+use crate::error::{Context, Result};
+use crate::stream::ahead::Ahead;
+use crate::stream::gzip::{self, Gzip};
+use crate::stream::lz4::{self, Lz4};
+use crate::stream::lzma::{self, Lzma};
+use crate::stream::xz;
+use crate::stream::zstd::{self, Zstd};
+use crate::stream::{bzip2, invalid};
+use std::io::{self, Read};
+use std::thread;
+
+/// What a stream is compressed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Bzip2,
+    Xz,
+    Lzma,
+    Zstd,
+    Lz4,
+}
+
+/// What unpacking may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of the window (dictionary) that a stream may ask for: so much memory is what unpacking it takes.
+    pub window: u64,
+    /// Threads that unpack blocks of one stream at once.
+    pub threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            // What `zstd -d` takes without --long or --memory; xz -9 asks for half of it.
+            window: 128 << 20,
+            // More gain little: writing the tree is slower than that many unpack.
+            threads: thread::available_parallelism().map_or(1, usize::from).min(16),
+        }
+    }
+}
+
+/// What it is, by its first bytes. Never an error: what is not known is not compressed.
+pub fn sniff(head: &[u8]) -> Compression {
+    let word = head.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    match word {
+        _ if head.starts_with(&gzip::MAGIC) => Compression::Gzip,
+        _ if head.starts_with(&xz::framing::MAGIC) => Compression::Xz,
+        _ if bzip2::is_beginning(head) => Compression::Bzip2,
+        Some(zstd::MAGIC) => Compression::Zstd,
+        Some(lz4::MAGIC | lz4::LEGACY_MAGIC) => Compression::Lz4,
+        // zstd and lz4 share these frames: what stands behind them tells.
+        Some(word) if word & !15 == lz4::SKIPPABLE_MAGIC => skipped(head),
+        _ if is_lzma(head) => Compression::Lzma,
+        _ => Compression::None,
+    }
+}
+
+/// pzstd begins with such a frame, lz4 hardly ever does; one that is longer than `head` is taken for zstd's.
+fn skipped(head: &[u8]) -> Compression {
+    let length = head.get(4..).and_then(<[u8]>::first_chunk).map(|bytes| u32::from_le_bytes(*bytes) as usize);
+    match length.and_then(|length| head.get(length.saturating_add(8)..)) {
+        Some(rest) if !rest.is_empty() && sniff(rest) == Compression::Lz4 => Compression::Lz4,
+        _ => Compression::Zstd,
+    }
+}
+
+/// The header of .lzma, and the zero that every LZMA stream begins with.
+fn is_lzma(head: &[u8]) -> bool {
+    head.first_chunk().and_then(lzma::Header::parse).is_some() && head.get(lzma::Header::LENGTH) == Some(&0)
+}
+
+/// A reader of what `source` holds. The source is read, and the reader works, on threads of their own.
+pub fn open(source: Box<dyn Read + Send>, kind: Compression) -> Result<Box<dyn Read + Send>> {
+    open_within(source, kind, Limits::default())
+}
+
+/// The same within other limits.
+pub fn open_within(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> Result<Box<dyn Read + Send>> {
+    threads(source, kind, limits).context("starting a decoder")
+}
+
+fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> io::Result<Box<dyn Read + Send>> {
+    let source = Ahead::new(source)?;
+    Ok(match kind {
+        Compression::None => Box::new(source),
+        Compression::Gzip => Box::new(Ahead::new(Gzip::new(source))?),
+        Compression::Bzip2 => Box::new(bzip2::open(source, limits)?),
+        Compression::Xz => Box::new(xz::open(source, limits)?),
+        Compression::Lzma => Box::new(Ahead::new(Lzma::new(source, limits.window))?),
+        Compression::Zstd => Box::new(Ahead::new(Zstd::new(source, limits.window))?),
+        Compression::Lz4 => Box::new(Ahead::new(Lz4::new(source))?),
+    })
+}
+
+/// The error of a stream that asks for more memory than it may have.
+pub(crate) fn window_exceeded(format: &str, window: u64, most: u64) -> io::Error {
+    invalid(format!(
+        "{format}: unpacking needs a window of {window} bytes, more than {most} (--max-window moves the bound)"
+    ))
+}

@@ -1,0 +1,203 @@
+//! The archive's bytes in their order: small pieces come through a buffer, large ones go straight to who wants them.
+
+use crate::error::{Error, Result};
+use std::io::{ErrorKind, Read};
+
+/// A source that is a file is asked in pieces of this size for headers and small files.
+const BUFFER: usize = 128 << 10;
+
+pub struct Input<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    /// What of the buffer was read and not yet taken.
+    start: usize,
+    end: usize,
+    /// Bytes taken since the beginning.
+    position: u64,
+}
+
+impl<R: Read> Input<R> {
+    pub fn new(source: R) -> Input<R> {
+        Input { source, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, position: 0 }
+    }
+
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
+    /// Fills `out` as far as the archive goes, and says how far that was.
+    pub fn fill(&mut self, out: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let count = if self.start == self.end && rest.len() >= self.buffer.len() {
+                read(&mut self.source, rest)?
+            } else {
+                self.refill()?;
+                self.copy(rest)
+            };
+            if count == 0 {
+                break;
+            }
+            filled += count;
+            self.position += count as u64;
+        }
+        Ok(filled)
+    }
+
+    /// Fills all of `out`. Errors: `Invalid` when the archive ends before.
+    pub fn exact(&mut self, out: &mut [u8]) -> Result<()> {
+        if self.fill(out)? == out.len() { Ok(()) } else { Err(self.cut()) }
+    }
+
+    pub fn skip(&mut self, mut count: u64) -> Result<()> {
+        while count > 0 {
+            if !self.refill()? {
+                return Err(self.cut());
+            }
+            let taken = usize::try_from(count).unwrap_or(usize::MAX).min(self.end - self.start);
+            self.start += taken;
+            self.position += taken as u64;
+            count -= taken as u64;
+        }
+        Ok(())
+    }
+
+    /// The next bytes without taking them: fewer than `count` only at the end. `count` is small.
+    pub fn peek(&mut self, count: usize) -> Result<&[u8]> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        while self.end < count {
+            match read(&mut self.source, &mut self.buffer[self.end..])? {
+                0 => break,
+                got => self.end += got,
+            }
+        }
+        Ok(&self.buffer[..self.end.min(count)])
+    }
+
+    /// Takes all that is left; the place of the first byte that is not zero, if there is one.
+    pub fn first_nonzero(&mut self) -> Result<Option<u64>> {
+        while self.refill()? {
+            if let Some(at) = self.buffer[self.start..self.end].iter().position(|byte| *byte != 0) {
+                return Ok(Some(self.position + at as u64));
+            }
+            self.position += (self.end - self.start) as u64;
+            self.start = self.end;
+        }
+        Ok(None)
+    }
+
+    fn copy(&mut self, out: &mut [u8]) -> usize {
+        let count = out.len().min(self.end - self.start);
+        out[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+        self.start += count;
+        count
+    }
+
+    /// Sees to it that the buffer holds something; false at the end.
+    fn refill(&mut self) -> Result<bool> {
+        if self.start == self.end {
+            self.start = 0;
+            // Before the reading: after an error there is nothing in it.
+            self.end = 0;
+            self.end = read(&mut self.source, &mut self.buffer)?;
+        }
+        Ok(self.start < self.end)
+    }
+
+    fn cut(&self) -> Error {
+        Error::invalid(format!("the archive is cut short: it ends at byte {}, inside an entry", self.position))
+    }
+}
+
+fn read(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match source.read(buffer) {
+            // A source that lies about how much it gave must not lead past the buffer.
+            Ok(count) => return Ok(count.min(buffer.len())),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(ours(error)),
+        }
+    }
+}
+
+/// A decoder's own error comes wrapped; its kind is kept.
+fn ours(error: std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(inner) => inner.clone(),
+        None => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use std::io;
+
+    /// Gives at most so many bytes at once, and is interrupted every other time.
+    struct Slow(Vec<u8>, usize, bool);
+
+    impl Read for Slow {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.2 = !self.2;
+            if self.2 {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let count = self.1.min(out.len()).min(self.0.len());
+            out[..count].copy_from_slice(&self.0[..count]);
+            self.0.drain(..count);
+            Ok(count)
+        }
+    }
+
+    fn bytes(count: usize) -> Vec<u8> {
+        (0..count).map(|at| (at * 7 + at / 251) as u8).collect()
+    }
+
+    #[test]
+    fn every_way_of_taking_gives_the_same_bytes() {
+        let all = bytes(3 * BUFFER + 17);
+        for piece in [1000, BUFFER, usize::MAX] {
+            let mut input = Input::new(Slow(all.clone(), piece, false));
+            assert_eq!(input.peek(512).unwrap(), &all[..512]);
+            let mut small = [0; 300];
+            input.exact(&mut small).unwrap();
+            assert_eq!(small, all[..300]);
+            assert_eq!(input.peek(512).unwrap(), &all[300..812]);
+            input.skip(700).unwrap();
+            let mut large = vec![0; 2 * BUFFER];
+            input.exact(&mut large).unwrap();
+            assert_eq!(large, all[1000..1000 + large.len()]);
+            let mut rest = vec![0; 2 * BUFFER];
+            assert_eq!(input.fill(&mut rest).unwrap(), BUFFER + 17 - 1000);
+            assert_eq!(input.position(), all.len() as u64);
+            assert_eq!(input.peek(512).unwrap(), b"");
+            assert!(input.exact(&mut small).is_err() && input.skip(1).is_err());
+        }
+    }
+
+    #[test]
+    fn zeros_to_the_end_and_what_is_none() {
+        let mut zeros = vec![0; BUFFER + 5];
+        assert_eq!(Input::new(&zeros[..]).first_nonzero().unwrap(), None);
+        zeros.push(1);
+        assert_eq!(Input::new(&zeros[..]).first_nonzero().unwrap(), Some(BUFFER as u64 + 5));
+    }
+
+    #[test]
+    fn the_error_of_a_decoder_keeps_its_kind() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::new(ErrorKind::InvalidData, Error::new(Kind::TimedOut, "stalled")))
+            }
+        }
+        let error = Input::new(Broken).exact(&mut [0; 4]).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (&Kind::TimedOut, "stalled"));
+    }
+}

@@ -1,0 +1,307 @@
+//! tar archives as tools write them: v7, ustar, GNU, PAX and star, with every form of sparse file.
+//!
+//! An `Archive` goes through a `Read` once. Paths are given as they stand there: cleaning, resolving and refusing them is
+//! the affair of whoever writes a tree. Where tools read the same bytes differently, what no tool writes is refused
+//! (docs/design.md, "How is a tar archive read?").
+
+pub mod acl;
+mod entry;
+mod header;
+mod input;
+pub mod pax;
+mod sparse;
+
+pub use header::{BLOCK, is_header};
+
+use crate::error::{Context, Error, Result};
+use entry::{Layout, Map, Notes, Pending};
+use header::{Block, Header};
+use input::Input;
+use pax::Globals;
+use sparse::Run;
+use std::io::Read;
+
+/// Bytes of one extended header or long name. Linux' own limits come to some 70 KiB: a path, a link and 64 KiB of attributes.
+pub const HEADER_MAX: u64 = 1 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// As the archive has it: it may be anything but NUL.
+    pub path: Vec<u8>,
+    pub kind: Kind,
+    /// Permission bits, set-id and sticky bits too.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Seconds and nanoseconds.
+    pub modified: (i64, u32),
+    /// Of a file, holes included.
+    pub size: u64,
+    /// Names and values; ACLs as system.posix_acl_access and system.posix_acl_default.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    HardLink(Vec<u8>),
+    Symlink(Vec<u8>),
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Directory,
+    Fifo,
+}
+
+/// Where the bytes that were read stand in their file; gaps between chunks are holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    pub offset: u64,
+    pub length: usize,
+}
+
+pub struct Archive<R> {
+    input: Input<R>,
+    globals: Globals,
+    /// An extended header was seen.
+    pax: bool,
+    data: Data,
+    notes: Notes,
+    limit: u64,
+    /// The end need not be marked.
+    open_end: bool,
+    ended: bool,
+}
+
+/// What of the entry's data has not been read.
+#[derive(Default)]
+struct Data {
+    /// Of the run that is being read.
+    offset: u64,
+    left: u64,
+    /// The runs after it.
+    runs: std::vec::IntoIter<Run>,
+    /// Bytes up to the next header, padding included.
+    stored: u64,
+}
+
+impl<R: Read> Archive<R> {
+    pub fn new(source: R) -> Archive<R> {
+        Archive {
+            input: Input::new(source),
+            globals: Globals::default(),
+            pax: false,
+            data: Data::default(),
+            notes: Notes::default(),
+            limit: HEADER_MAX,
+            open_end: false,
+            ended: false,
+        }
+    }
+
+    /// Another bound for extended headers and long names than `HEADER_MAX`.
+    pub fn with_limit(mut self, bytes: u64) -> Archive<R> {
+        self.limit = bytes;
+        self
+    }
+
+    /// Takes the end of the stream between two entries for the archive's end, as GNU tar and bsdtar do. Only for a source
+    /// that tells itself when it is cut short, by a digest or a length: without end-of-archive blocks nothing else does.
+    pub fn with_open_end(mut self) -> Archive<R> {
+        self.open_end = true;
+        self
+    }
+
+    /// What was left out so far.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.told()
+    }
+
+    /// The next entry; what is left of the last one's data is passed over. None after the archive's end.
+    // No Iterator: reading the entry's data goes on between two of them.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Entry>> {
+        self.input.skip(std::mem::take(&mut self.data).stored)?;
+        let mut pending = Pending::default();
+        while !self.ended {
+            let at = self.input.position();
+            let Some(header) = self.header()? else { break };
+            if let Some(entry) =
+                self.take(&header, &mut pending).with_context(|| format!("the archive at byte {at}"))?
+            {
+                return Ok(Some(entry));
+            }
+        }
+        self.ended = true;
+        if pending.is_empty() {
+            Ok(None)
+        } else {
+            Err(Error::invalid("the archive ends with an entry's extended header"))
+        }
+    }
+
+    /// Reads on in the data of the entry just given, as much as the buffer takes of one run. None when there is no more.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Chunk>> {
+        while self.data.left == 0 {
+            let Some(run) = self.data.runs.next() else { return Ok(None) };
+            (self.data.offset, self.data.left) = (run.offset, run.length);
+        }
+        let length = usize::try_from(self.data.left).unwrap_or(usize::MAX).min(buffer.len());
+        self.input.exact(buffer.get_mut(..length).unwrap_or_default())?;
+        let chunk = Chunk { offset: self.data.offset, length };
+        self.data.offset += length as u64;
+        self.data.left -= length as u64;
+        self.data.stored -= length as u64;
+        Ok(Some(chunk))
+    }
+
+    /// Reads up to the end of the stream: behind the archive there may be zeros only.
+    pub fn finish(mut self) -> Result<R> {
+        while self.next()?.is_some() {}
+        match self.input.first_nonzero()? {
+            None => Ok(self.input.into_source()),
+            Some(at) => Err(Error::invalid(format!("the archive has ended, but more follows at byte {at}"))),
+        }
+    }
+
+    /// None at the archive's end.
+    fn header(&mut self) -> Result<Option<Header>> {
+        let at = self.input.position();
+        let Some(block) = self.block()? else { return self.end("without end-of-archive blocks") };
+        if header::is_zero(&block) {
+            return match self.block()? {
+                Some(second) if header::is_zero(&second) => Ok(None),
+                Some(_) => Err(Error::invalid(format!("the archive has an end at byte {at}, and more behind it"))),
+                None => self.end("inside its end-of-archive blocks"),
+            };
+        }
+        match Header::read(&block) {
+            Some(header) => Ok(Some(header)),
+            None if at == 0 => Err(Error::invalid("this is no tar archive: its first block is no header")),
+            None => Err(Error::invalid(format!("the archive is broken: at byte {at} there is no header"))),
+        }
+    }
+
+    fn end(&self, how: &str) -> Result<Option<Header>> {
+        if self.open_end {
+            return Ok(None);
+        }
+        Err(Error::invalid(format!("the archive ends at byte {} {how}: it may be cut short", self.input.position())))
+    }
+
+    /// None at the end of the stream.
+    fn block(&mut self) -> Result<Option<Block>> {
+        let mut block = [0; BLOCK];
+        match self.input.fill(&mut block)? {
+            0 => Ok(None),
+            BLOCK => Ok(Some(block)),
+            _ => Err(Error::invalid(format!(
+                "the archive is cut short: it ends at byte {}, inside a header",
+                self.input.position()
+            ))),
+        }
+    }
+
+    /// Whatever the header is of: an entry is given, anything else is kept for the next one.
+    fn take(&mut self, header: &Header, pending: &mut Pending) -> Result<Option<Entry>> {
+        match header.typeflag() {
+            // Solaris' letter for the same.
+            b'x' | b'X' => {
+                self.pax = true;
+                pending.add_records(&self.text(header)?)?;
+            }
+            b'L' => pending.add_path(&self.text(header)?)?,
+            b'K' => pending.add_linkname(&self.text(header)?)?,
+            b'g' | b'V' if !pending.is_empty() => return Err(Error::invalid("an extended header without its entry")),
+            b'g' => {
+                self.pax = true;
+                let text = self.text(header)?;
+                self.globals.parse(&text)?;
+            }
+            // The volume's label.
+            b'V' => self.input.skip(padded(size(header)?))?,
+            _ => return self.entry(header, std::mem::take(pending)).map(Some),
+        }
+        Ok(None)
+    }
+
+    /// The data of an extended header. It is held as it comes, not as its size promises.
+    fn text(&mut self, header: &Header) -> Result<Vec<u8>> {
+        let size = size(header)?;
+        if size > self.limit {
+            return Err(Error::invalid(format!(
+                "an extended header of {size} bytes: more than {} is not read",
+                self.limit
+            )));
+        }
+        let mut text = Vec::new();
+        let mut left = padded(size);
+        while left > 0 {
+            let start = text.len();
+            let count = left.min(64 << 10);
+            text.resize(start + count as usize, 0);
+            self.input.exact(text.get_mut(start..).unwrap_or_default())?;
+            left -= count;
+        }
+        text.truncate(size as usize);
+        Ok(text)
+    }
+
+    fn entry(&mut self, header: &Header, pending: Pending) -> Result<Entry> {
+        let (entry, layout) = entry::build(header, pending, &self.globals, self.pax, &mut self.notes)?;
+        self.data = self.data(layout).with_context(|| format!("{:?}", entry::lossy(&entry.path)))?;
+        Ok(entry)
+    }
+
+    fn data(&mut self, layout: Layout) -> Result<Data> {
+        let passed = |stored| Data { stored: padded(stored), ..Data::default() };
+        match layout {
+            Layout::Nothing => Ok(Data::default()),
+            Layout::Passed(size) => Ok(passed(size)),
+            Layout::Plain(size) => Ok(Data { left: size, ..passed(size) }),
+            Layout::Unsure(size) => {
+                let next = self.input.peek(BLOCK)?;
+                let none = is_header(next) || header::is_zero(next);
+                Ok(if none { Data::default() } else { passed(size) })
+            }
+            Layout::Sparse(size, stored, map) => {
+                let (map, stored) = self.map(map, stored)?;
+                Ok(Data { runs: map.finish(size, stored)?.into_iter(), ..passed(stored) })
+            }
+        }
+    }
+
+    /// The whole map of a sparse file, and how many bytes are stored behind it.
+    fn map(&mut self, map: Map, stored: u64) -> Result<(sparse::Map, u64)> {
+        let mut block = [0; BLOCK];
+        match map {
+            Map::Whole(map) => Ok((map, stored)),
+            Map::InExtensions(mut map) => loop {
+                self.input.exact(&mut block)?;
+                if !sparse::from_extension(&block, &mut map)? {
+                    return Ok((map, stored));
+                }
+            },
+            Map::InData => {
+                let (mut lines, mut stored) = (sparse::Lines::default(), stored);
+                loop {
+                    stored = stored
+                        .checked_sub(BLOCK as u64)
+                        .ok_or_else(|| Error::invalid("a sparse map that is longer than its file"))?;
+                    self.input.exact(&mut block)?;
+                    if lines.feed(&block)? {
+                        return Ok((lines.into_map(), stored));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn size(header: &Header) -> Result<u64> {
+    header.size().ok_or_else(|| Error::invalid("the size of an extended header is no number"))
+}
+
+/// Data is filled up to whole blocks. No size is above `i64::MAX`.
+fn padded(size: u64) -> u64 {
+    size.saturating_add(BLOCK as u64 - 1) / BLOCK as u64 * BLOCK as u64
+}

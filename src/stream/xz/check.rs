@@ -1,0 +1,155 @@
+//! The integrity checks of xz blocks (section 2.1.1.2 of `xz-file-format.txt`). One that is not known is refused: what
+//! cannot be verified is not taken.
+
+use crate::stream::input::groups;
+use crate::stream::invalid;
+use crate::stream::xz::sha256::Sha256;
+use std::io;
+use zlib_rs::crc32::crc32;
+
+/// Which check all blocks of a stream have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    None,
+    Crc32,
+    Crc64,
+    Sha256,
+}
+
+impl Kind {
+    pub fn parse(id: u8) -> io::Result<Kind> {
+        match id {
+            0 => Ok(Kind::None),
+            1 => Ok(Kind::Crc32),
+            4 => Ok(Kind::Crc64),
+            10 => Ok(Kind::Sha256),
+            _ => Err(invalid(format!("xz: unknown check {id}: the stream cannot be verified"))),
+        }
+    }
+
+    /// Bytes of its field behind each block.
+    pub fn length(self) -> usize {
+        match self {
+            Kind::None => 0,
+            Kind::Crc32 => 4,
+            Kind::Crc64 => 8,
+            Kind::Sha256 => 32,
+        }
+    }
+}
+
+/// A check in the making.
+pub enum Sum {
+    None,
+    Crc32(u32),
+    Crc64(Crc64),
+    Sha256(Box<Sha256>),
+}
+
+impl Sum {
+    pub fn new(kind: Kind) -> Sum {
+        match kind {
+            Kind::None => Sum::None,
+            Kind::Crc32 => Sum::Crc32(0),
+            Kind::Crc64 => Sum::Crc64(Crc64::default()),
+            Kind::Sha256 => Sum::Sha256(Box::new(Sha256::new())),
+        }
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Sum::None => {}
+            Sum::Crc32(crc) => *crc = crc32(*crc, bytes),
+            Sum::Crc64(crc) => crc.update(bytes),
+            Sum::Sha256(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The bytes of the field that belongs behind the block.
+    pub fn field(self) -> Vec<u8> {
+        match self {
+            Sum::None => Vec::new(),
+            Sum::Crc32(crc) => crc.to_le_bytes().to_vec(),
+            Sum::Crc64(crc) => crc.finish().to_le_bytes().to_vec(),
+            Sum::Sha256(hash) => hash.finish().to_vec(),
+        }
+    }
+}
+
+/// CRC-64 of ECMA-182, reflected, four bytes at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crc64(u64);
+
+/// Reflected.
+const POLYNOMIAL: u64 = 0xc96c_5795_d787_0f42;
+
+static TABLES: [[u64; 256]; 4] = tables();
+
+const fn tables() -> [[u64; 256]; 4] {
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u64, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ (crc & 1) * POLYNOMIAL;
+            bit += 1;
+        }
+        tables[0][byte] = crc;
+        byte += 1;
+    }
+    let mut at = 256;
+    while at < 1024 {
+        let before = tables[at / 256 - 1][at % 256];
+        tables[at / 256][at % 256] = before >> 8 ^ tables[0][(before & 255) as usize];
+        at += 1;
+    }
+    tables
+}
+
+impl Default for Crc64 {
+    fn default() -> Crc64 {
+        Crc64(!0)
+    }
+}
+
+impl Crc64 {
+    pub fn update(&mut self, bytes: &[u8]) {
+        let [t0, t1, t2, t3] = &TABLES;
+        let (words, rest) = groups(bytes);
+        let mut crc = self.0;
+        for word in words {
+            let low = (crc as u32 ^ u32::from_le_bytes(*word)).to_le_bytes().map(usize::from);
+            crc = crc >> 32 ^ t3[low[0]] ^ t2[low[1]] ^ t1[low[2]] ^ t0[low[3]];
+        }
+        for byte in rest {
+            crc = crc >> 8 ^ t0[usize::from(crc as u8 ^ byte)];
+        }
+        self.0 = crc;
+    }
+
+    pub fn finish(self) -> u64 {
+        !self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_sums() {
+        let sum = |kind| {
+            let mut sum = Sum::new(kind);
+            sum.update(b"1234");
+            sum.update(b"56789");
+            sum.field().iter().rev().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!(sum(Kind::Crc32), "cbf43926");
+        assert_eq!(sum(Kind::Crc64), "995dc9bbdf1939fa");
+        assert_eq!(sum(Kind::None), "");
+        assert_eq!(
+            Kind::parse(2).map_err(|error| error.to_string()).unwrap_err(),
+            "xz: unknown check 2: the stream cannot be verified"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Reading what somebody else feeds (standard input, a FIFO, a file) so that a user who gives up is heard while nothing comes.
+
+use crate::error::{Context, Error, Result};
+use crate::sys::poll::{self, For, Wait};
+use crate::sys::signal::Watch;
+use rustix::fs::{Advice, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// A descriptor that is read in turn with the signals that end the command.
+pub struct Polled {
+    file: File,
+    watch: Watch,
+}
+
+impl Polled {
+    pub fn new(file: File, watch: Watch) -> Polled {
+        Polled { file, watch }
+    }
+
+    /// Opens a path of the caller's for reading from its beginning to its end.
+    pub fn open(path: &Path, watch: Watch) -> Result<Polled> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let fd = loop {
+            match rustix::fs::open(path, flags, Mode::empty()) {
+                Err(Errno::INTR) => watch.check()?,
+                other => break other.map_err(|errno| Error::os(errno, format!("open({path:?})")))?,
+            }
+        };
+        // Only a hint: pipes have no such thing.
+        let _ = rustix::fs::fadvise(&fd, 0, None, Advice::Sequential);
+        Ok(Polled::new(File::from(fd), watch))
+    }
+
+    /// Bytes that will come; None for what is no regular file.
+    pub fn length(&self) -> Result<Option<u64>> {
+        let meta = self.file.metadata().context("fstat")?;
+        Ok(meta.is_file().then_some(meta.len()))
+    }
+}
+
+impl Read for Polled {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let waited = [(self.file.as_fd(), For::Input), (self.watch.fd(), For::Input)];
+        poll::poll(&waited, Wait::for_ever()).map_err(io::Error::other)?;
+        self.watch.check().map_err(io::Error::other)?;
+        self.file.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::sys::signal::{Interrupts, SIGUSR2};
+    use std::io::{Write, pipe};
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn bytes_come_and_a_signal_ends_the_waiting() {
+        let interrupts = Interrupts::block(&[SIGUSR2]).unwrap();
+        let (near, mut far) = pipe().unwrap();
+        let mut polled = Polled::new(File::from(OwnedFd::from(near)), interrupts.watch().unwrap());
+        far.write_all(b"abc").unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(polled.read(&mut buffer).unwrap(), 3);
+        // SAFETY: raise(3) sends to the calling thread, which blocks the signal.
+        unsafe { libc::raise(SIGUSR2) };
+        let thread = polled.read(&mut buffer);
+        let error = Error::from(thread.unwrap_err());
+        assert_eq!(*error.kind(), Kind::Interrupted(SIGUSR2));
+        drop(far);
+    }
+}

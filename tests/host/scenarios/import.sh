@@ -1,0 +1,69 @@
+# The same tree in every form: each import equals every other, boots, and goes away again.
+# modes: systemd direct
+# limit: 900
+[ -d /srv/archives ] || skip "the archives were not made: tests/host/archives"
+archives=/srv/archives
+tree_of() { grep -o '"tree":"[^"]*"' <<<"$stdout"; }
+
+note "a directory: what all others have to equal"
+check "import" sdme fs import --json plain /var/lib/sdme/fs/trixie
+expected=$(tree_of)
+contains "$expected" 'sha256:[0-9a-f]{64}'
+check "verify" sdme fs verify plain
+
+for form in tree.tar tree.tar.gz pigz.tar.gz tree.tar.bz2 tree.tar.xz blocks.tar.xz tree.tar.lzma tree.tar.zst tree.tar.lz4 oci.tar.xz docker.tar layout; do
+  note "$form"
+  sums=(--sums "$archives/SHA256SUMS")
+  if [ "$form" = layout ]; then sums=(); fi
+  check "import" sdme fs import --json "${sums[@]}" guest "$archives/$form"
+  equals "$(tree_of)" "$expected"
+  check "it boots" sdme new web -r guest -- systemctl is-system-running --wait
+  contains "$stdout" 'running|degraded'
+  refuse "it is needed" sdme fs rm guest
+  contains "$stderr" 'needed by web'
+  check "rm" sdme rm --force web
+  check "fs rm" sdme fs rm --force guest
+done
+
+note "in one top directory, of which less is known: GNU's own format has whole seconds"
+check "import" sdme fs import "$archives/top.tar.zst"
+equals "$stdout" top
+contains "$stderr" 'top directory'
+check "it boots" sdme new web -r top true
+check "rm" sdme rm --force web
+
+note "from standard input, and under its own name"
+check "import" bash -c 'cat /srv/archives/tree.tar.gz | sdme fs import --name piped -'
+check "verify" sdme fs verify piped
+
+note "what has changed is named"
+echo changed >>/var/lib/sdme/fs/piped/etc/passwd
+expect_exit 1 sdme fs verify piped
+contains "$stdout" 'etc/passwd'
+lacks "$stdout" 'etc/group'
+
+note "a wrong sum, a cut archive and Ctrl-C leave nothing"
+expect_exit 1 sdme fs import bad "$archives/tree.tar.gz" --sha256 "$(printf '0%.0s' {1..64})"
+contains "$stderr" 'expected'
+head -c 9000000 "$archives/tree.tar.xz" >"$work/cut.tar.xz"
+expect_exit 1 sdme fs import bad "$work/cut.tar.xz"
+expect_exit 130 timeout -s INT 0.3 bash -c 'exec sdme fs import bad /srv/archives/tree.tar.bz2' || true
+lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
+
+note "kill -9 in the middle: told by ls, gone with the next import"
+timeout -s KILL 0.4 sdme fs import bad "$archives/tree.tar.bz2" >/dev/null 2>&1
+capture sdme fs ls
+lacks "$stdout" '^bad'
+check "import" sdme fs import again "$archives/tree.tar.zst"
+lacks "$(ls -A /var/lib/sdme/fs)" 'stage|trash'
+
+note "the name is taken, and then replaced"
+expect_exit 1 sdme fs import again "$archives/tree.tar.zst"
+contains "$stderr" 'again already.*--force'
+check "replace" sdme fs import --force again "$archives/tree.tar.gz"
+check "rename" sdme fs rename again other
+check "show" sdme fs show other
+contains "$stdout" 'tree.tar.gz'
+
+for name in plain top piped other; do check "fs rm $name" sdme fs rm --force "$name"; done
+lacks "$(ls -A /var/lib/sdme/fs)" 'plain|top|piped|other|stage|origin|manifest'
