@@ -8,6 +8,7 @@ pub mod creation;
 pub mod entering;
 pub mod exec;
 pub mod flags;
+pub mod fs;
 pub mod join;
 pub mod logs;
 pub mod new;
@@ -74,7 +75,7 @@ pub struct Verb {
 }
 
 /// All verbs, in the order in which the help shows them.
-pub const VERBS: [Verb; 13] = [
+pub const VERBS: [Verb; 19] = [
     Verb { spec: &new::SPEC, run: new::run },
     Verb { spec: &create::SPEC, run: create::run },
     Verb { spec: &start::SPEC, run: start::run },
@@ -86,6 +87,12 @@ pub const VERBS: [Verb; 13] = [
     Verb { spec: &stop::SPEC, run: stop::run },
     Verb { spec: &rm::SPEC, run: rm::run },
     Verb { spec: &boot::SPEC, run: boot::run },
+    Verb { spec: &fs::import::SPEC, run: fs::import::run },
+    Verb { spec: &fs::ls::SPEC, run: fs::ls::run },
+    Verb { spec: &fs::show::SPEC, run: fs::show::run },
+    Verb { spec: &fs::verify::SPEC, run: fs::verify::run },
+    Verb { spec: &fs::rename::SPEC, run: fs::rename::run },
+    Verb { spec: &fs::rm::SPEC, run: fs::rm::run },
     Verb { spec: &config::GET, run: config::get },
     Verb { spec: &config::SET, run: config::set },
 ];

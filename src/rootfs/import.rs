@@ -1,10 +1,12 @@
 //! An import: a straight pipe, one small reader a stage, into a hidden stage beside the target; then whole, by one rename.
 //!
-//!     open (file | stdin | http) -> seal (count, hash) -> ahead -> sniff -> decompress -> sniff -> unpack -> writer
+//!     open (file | stdin | http) -> count -> seal (hash) -> sniff -> decompress -> ratio -> sniff -> unpack -> writer
 //!
 //! Reading with hashing, decompression and writing are on threads of their own.
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
+use crate::oci::platform::Platform;
+use crate::oci::{layout, spool};
 use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::inspect::{self, Facts};
@@ -15,15 +17,16 @@ use crate::rootfs::source::Source;
 use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
 use crate::rootfs::writer::{Totals, Writer};
 use crate::rootfs::{claim, manifest};
-use crate::store::name::Name;
-use crate::store::origin::{self, Origin};
-use crate::store::stage::{self, Stage};
 use crate::store::datadir;
+use crate::store::name::Name;
+use crate::store::origin::Origin;
+use crate::store::stage::{self, Stage};
+use crate::stream::count::Count;
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
 use crate::stream::ratio::Ratio;
 use crate::stream::tar;
-use crate::sys::dir::Dir;
+use crate::sys::dir::{Dir, Entry};
 use crate::sys::kernel;
 use crate::sys::poll::Wait;
 use crate::sys::resolve::Root;
@@ -99,17 +102,14 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
     let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
-    let shown = source.shown();
+    let (shown, platform) = (source.shown(), Platform::host());
+    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform) };
     let unpacked = match source {
         Source::Directory(path) => {
-            let source = Dir::open(&path)?;
-            copy(&source, writer, &dir::Options { cross_mounts })?
+            demands.refuse_any()?;
+            directory(&Dir::open(&path)?, &image, cross_mounts, stage.dir(), writer)?
         }
-        other => {
-            let bytes = open(&other, around)?;
-            let job = Job { stage: stage.dir(), bounds, reference: reference.as_deref() };
-            stream(bytes, demands, around, &job, writer)?
-        }
+        other => stream(open(&other, around)?, demands, around, &Job { stage: stage.dir(), bounds, image }, writer)?,
     };
     around.progress.enter(Step::Checking);
     unwrap_top(stage.dir(), around)?;
@@ -140,10 +140,25 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     Ok(Imported { origin, facts })
 }
 
-fn copy(source: &Dir, mut writer: Writer, options: &dir::Options) -> Result<Unpacked> {
-    dir::copy(source, &mut writer, options)?;
+/// Which image of those that there are.
+#[derive(Clone, Copy)]
+struct Image<'a> {
+    reference: Option<&'a str>,
+    /// None: any.
+    platform: Option<&'a Platform>,
+}
+
+/// A tree, or a layout of an image.
+fn directory(source: &Dir, image: &Image<'_>, cross_mounts: bool, stage: &Dir, mut writer: Writer) -> Result<Unpacked> {
+    let (form, manifest) = if layout::is_layout(source)? {
+        let info = oci::unpack_layout(source, image.reference, image.platform, &mut writer)?;
+        ("OCI layout", info.digest.to_string())
+    } else {
+        dir::copy(source, &mut writer, &dir::Options { cross_mounts, except: &[stage.meta()?] })?;
+        ("directory", String::new())
+    };
     let totals = writer.finish()?;
-    Ok(Unpacked { form: "directory".to_string(), totals, seal: None, manifest: String::new() })
+    Ok(Unpacked { form: form.to_string(), totals, seal: None, manifest })
 }
 
 fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
@@ -164,15 +179,22 @@ fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
 struct Job<'a> {
     stage: &'a Dir,
     bounds: Bounds,
-    reference: Option<&'a str>,
+    image: Image<'a>,
 }
 
-fn stream(bytes: Bytes, demands: Demands, around: &Surroundings<'_>, job: &Job<'_>, mut writer: Writer) -> Result<Unpacked> {
-    let (sealed, seal) = seal::sealing(bytes, demands, around.progress.clone());
+fn stream(
+    bytes: Bytes,
+    demands: Demands,
+    around: &Surroundings<'_>,
+    job: &Job<'_>,
+    mut writer: Writer,
+) -> Result<Unpacked> {
+    let taken = around.progress.counter();
+    let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
     let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
-    let counted = Ratio::new(packed, job.bounds.ratio);
-    let mut plain = Peek::new(decompress::open(Box::new(counted), compression)?);
+    let plain = Ratio::new(decompress::open(Box::new(packed), compression)?, taken, job.bounds.ratio);
+    let mut plain = Peek::new(plain);
     let form = sniff::form(plain.peek(sniff::HEAD)?)?;
     let (what, manifest) = match form {
         Form::Disk(name) => return Err(no_disk(name)),
@@ -184,13 +206,12 @@ fn stream(bytes: Bytes, demands: Demands, around: &Surroundings<'_>, job: &Job<'
         }
         Form::Image => {
             let mut archive = tar::Archive::new(plain);
-            let spool = job.stage.mkdir(SPOOL, 0o700)?;
-            oci::spool(&mut archive, &spool, job.bounds.bytes)?;
+            let spooled = job.stage.mkdir(SPOOL, 0o700)?;
+            spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
             archive.finish()?;
-            // Before anything of it is believed.
             around.watch.check()?;
-            let image = oci::unpack_layout(&spool, job.reference, &mut writer)?;
-            ("OCI archive", image.digest)
+            let image = oci::unpack_layout(&spooled, job.image.reference, job.image.platform, &mut writer)?;
+            ("OCI archive", image.digest.to_string())
         }
     };
     let totals = writer.finish()?;
@@ -211,14 +232,15 @@ fn ending(compression: Compression) -> &'static str {
 }
 
 fn no_disk(name: &str) -> Error {
-    Error::failed(format!("it is a disk image ({name}), which this sdme does not import: give the tree in it as a directory or a tarball"))
+    Error::failed(format!(
+        "it is a disk image ({name}), which this sdme does not import: give the tree in it as a directory or a tarball"
+    ))
 }
 
 /// An archive often holds its tree in one directory: that becomes the tree.
 fn unwrap_top(stage: &Dir, around: &Surroundings<'_>) -> Result<()> {
     let tree = stage.subdir(TREE)?;
-    let entries = tree.entries(2)?.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
-    let [top] = entries.as_slice() else { return Ok(()) };
+    let [Entry { name: top, .. }] = &tree.next_entries()?[..] else { return Ok(()) };
     let Ok(inner) = tree.subdir(top) else { return Ok(()) };
     let whole = |dir: &Dir| -> Result<bool> { Ok(inspect::inspect(&Root::of(dir.reopen()?.into())).is_system) };
     if whole(&tree)? || !whole(&inner)? {

@@ -2,12 +2,16 @@
 
 pub mod bounds;
 pub mod claim;
+pub mod import;
 pub mod inspect;
 pub mod list;
+pub mod manifest;
 pub mod progress;
 pub mod remove;
 pub mod seal;
 pub mod signature;
+pub mod sniff;
 pub mod source;
 pub mod unpack;
+pub mod verify;
 pub mod writer;

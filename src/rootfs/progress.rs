@@ -1,5 +1,6 @@
 //! How far an import has come, for whoever shows it: counters that its threads write and another reads.
 
+use crate::stream::count::Counter;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// What is being done.
@@ -18,7 +19,7 @@ const STEPS: [(Step, &str); 4] =
 pub struct Progress {
     step: AtomicU8,
     /// Bytes of the source that were read.
-    read: AtomicU64,
+    read: Counter,
     /// Bytes that it has; 0 when nobody knows.
     length: AtomicU64,
 }
@@ -37,12 +38,13 @@ impl Progress {
         STEPS.get(usize::from(self.step.load(Relaxed))).map_or("", |(_, word)| word)
     }
 
-    pub fn add_read(&self, bytes: u64) {
-        self.read.fetch_add(bytes, Relaxed);
+    /// For whoever counts the source's bytes.
+    pub fn counter(&self) -> Counter {
+        self.read.clone()
     }
 
     pub fn read(&self) -> u64 {
-        self.read.load(Relaxed)
+        self.read.get()
     }
 
     pub fn set_length(&self, length: Option<u64>) {

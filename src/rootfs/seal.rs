@@ -3,10 +3,8 @@
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::rootfs::progress::Progress;
 use crate::rootfs::signature::Verifier;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What the bytes must be, and who says so.
@@ -17,6 +15,16 @@ pub struct Demands {
     pub signature: Option<Verifier>,
 }
 
+impl Demands {
+    /// Of a source that is no stream of bytes. Errors: `Usage` when anything is demanded.
+    pub fn refuse_any(&self) -> Result<()> {
+        match (&self.digest, &self.signature) {
+            (None, None) => Ok(()),
+            _ => Err(Error::usage("a directory has no checksum or signature: give an archive of it")),
+        }
+    }
+}
+
 /// What all bytes of a source came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seal {
@@ -25,20 +33,19 @@ pub struct Seal {
     pub verified: String,
 }
 
-/// A reader that hands on, counts and checks.
+/// A reader that hands on and checks.
 pub struct Sealing<R> {
     source: R,
     hasher: Option<Hasher>,
     demands: Demands,
-    progress: Arc<Progress>,
     seal: SyncSender<Result<Seal>>,
 }
 
 /// The reader, and where the seal comes when it has been read to its end.
-pub fn sealing<R: Read>(source: R, demands: Demands, progress: Arc<Progress>) -> (Sealing<R>, Receiver<Result<Seal>>) {
+pub fn sealing<R: Read>(source: R, demands: Demands) -> (Sealing<R>, Receiver<Result<Seal>>) {
     let (seal, seen) = sync_channel(1);
     let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
-    (Sealing { source, hasher: Some(Hasher::new(algorithm)), demands, progress, seal }, seen)
+    (Sealing { source, hasher: Some(Hasher::new(algorithm)), demands, seal }, seen)
 }
 
 /// Waits for the seal of a source that was read to its end.
@@ -51,7 +58,6 @@ impl<R: Read> Read for Sealing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.source.read(buffer)?;
         let bytes = buffer.get(..length).unwrap_or_default();
-        self.progress.add_read(length as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
@@ -97,7 +103,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], demands: Demands) -> Result<Seal> {
-        let (mut reader, seal) = sealing(bytes, demands, Arc::new(Progress::default()));
+        let (mut reader, seal) = sealing(bytes, demands);
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         assert_eq!(all, bytes);
@@ -117,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_was_not_read_to_its_end_has_no_seal() {
-        let (mut reader, seal) = sealing(&b"abc"[..], Demands::default(), Arc::new(Progress::default()));
+        let (mut reader, seal) = sealing(&b"abc"[..], Demands::default());
         reader.read_exact(&mut [0; 3]).unwrap();
         drop(reader);
         assert!(seen(&seal).is_err());

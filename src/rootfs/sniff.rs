@@ -1,6 +1,7 @@
 //! What a stream holds, by its first bytes; pure. Neither a file's name nor a server's Content-Type is asked.
 
 use crate::error::{Error, Result};
+use crate::oci::spool;
 use crate::stream::tar;
 
 /// As many bytes as are looked at: a btrfs superblock is 64 KiB into its partition, and ends within this.
@@ -38,7 +39,7 @@ pub fn form(head: &[u8]) -> Result<Form> {
         return Err(Error::invalid("it is empty"));
     }
     if head.get(..tar::BLOCK).is_some_and(tar::is_header) {
-        return Ok(if is_image(head) { Form::Image } else { Form::Tar });
+        return Ok(if spool::is_image(head) { Form::Image } else { Form::Tar });
     }
     if let Some((_, _, name)) = DISKS.iter().find(|(offset, magic, _)| begins(head, *offset, magic)) {
         return Ok(Form::Disk(name));
@@ -68,25 +69,6 @@ fn seems(head: &[u8]) -> String {
     }
 }
 
-/// The first name in the archive tells: images hold nothing but their own files, in any order.
-fn is_image(head: &[u8]) -> bool {
-    let Ok(Some(first)) = tar::Archive::new(head).next() else { return false };
-    let path = first.path.strip_prefix(b"./").unwrap_or(&first.path);
-    let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-    match (names.next(), names.next()) {
-        (Some(b"oci-layout" | b"index.json" | b"manifest.json" | b"repositories"), None) => true,
-        (Some(b"blobs"), None | Some(b"sha256" | b"sha512")) => true,
-        (Some(name), None | Some(b"layer.tar" | b"VERSION" | b"json")) => is_image_id(name),
-        _ => false,
-    }
-}
-
-/// `docker save` names directories and documents by the image's and the layers' digests.
-fn is_image_id(name: &[u8]) -> bool {
-    let id = name.strip_suffix(b".json").or_else(|| name.strip_suffix(b".tar")).unwrap_or(name);
-    id.len() == 64 && id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +93,8 @@ mod tests {
     #[test]
     fn images_are_told_from_trees_by_their_first_name() {
         let id = "a1".repeat(32);
-        for name in ["oci-layout", "./index.json", "blobs/", "blobs/sha256/", "manifest.json", &id, &format!("{id}.json")]
+        for name in
+            ["oci-layout", "./index.json", "blobs/", "blobs/sha256/", "manifest.json", &id, &format!("{id}.json")]
         {
             assert_eq!(form(&header(name)).unwrap(), Form::Image, "{name}");
         }

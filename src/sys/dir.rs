@@ -250,6 +250,11 @@ impl Dir {
         rustix::fs::fsync(self).map_err(|errno| Error::os(errno, "fsync"))
     }
 
+    /// Makes everything in its filesystem survive a power cut.
+    pub fn sync_filesystem(&self) -> Result<()> {
+        rustix::fs::syncfs(self).map_err(|errno| Error::os(errno, "syncfs"))
+    }
+
     /// The magic number of its filesystem (statfs(2)).
     pub fn filesystem(&self) -> Result<u64> {
         let stat = rustix::fs::fstatfs(self).map_err(|errno| Error::os(errno, "fstatfs"))?;

@@ -99,6 +99,11 @@ impl Interrupts {
 }
 
 impl Watch {
+    /// For one more thread.
+    pub fn try_clone(&self) -> Result<Watch> {
+        Ok(Watch { fd: self.fd.try_clone()?, signals: self.signals.clone() })
+    }
+
     /// Readable when a signal has come.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -21,6 +21,12 @@ impl Polled {
         Polled { file, watch }
     }
 
+    /// Standard input, which stays open.
+    pub fn stdin(watch: Watch) -> Result<Polled> {
+        let fd = io::stdin().as_fd().try_clone_to_owned().context("standard input")?;
+        Ok(Polled::new(File::from(fd), watch))
+    }
+
     /// Opens a path of the caller's for reading from its beginning to its end.
     pub fn open(path: &Path, watch: Watch) -> Result<Polled> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;

@@ -2,4 +2,5 @@
 
 pub mod ask;
 pub mod out;
+pub mod progress;
 pub mod table;

@@ -30,7 +30,8 @@ pub fn while_shown<T>(shown: bool, line: impl Fn() -> Line + Sync, work: impl Fn
     }
     let (end, ended) = channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let line = &line;
+        scope.spawn(move || {
             let began = Instant::now();
             let (mut pause, mut drawn) = (PATIENCE, false);
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {

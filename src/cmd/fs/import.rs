@@ -41,7 +41,12 @@ pub const SPEC: Command = Command {
         Flag::valued("sha256", None, "HEX", "The SHA-256 that the bytes of SOURCE must have."),
         Flag::valued("sha512", None, "HEX", "The SHA-512 that the bytes of SOURCE must have."),
         Flag::valued("sums", None, "FILE|URL", "A checksum file, such as SHA256SUMS, with a line for SOURCE."),
-        Flag::valued("pubkey", None, "KEY|FILE", "The minisign or signify key with which SOURCE, or --sums, is signed."),
+        Flag::valued(
+            "pubkey",
+            None,
+            "KEY|FILE",
+            "The minisign or signify key with which SOURCE, or --sums, is signed.",
+        ),
         Flag::valued("signature", None, "FILE|URL", "The signature of SOURCE, or of --sums when that is given."),
         Flag::valued("ca-file", None, "FILE", "Trust these certificates of authorities too, in PEM form.").repeated(),
         Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
@@ -104,9 +109,9 @@ fn operands(args: &Args) -> Result<(Name, Source)> {
     let source = Source::parse(word, Path::is_dir)?;
     let name = match typed {
         Some(name) => Name::parse(name)?,
-        None => source
-            .suggested_name()
-            .ok_or_else(|| args.usage(&format!("no name can be taken from {:?}: give one with --name", source.shown())))?,
+        None => source.suggested_name().ok_or_else(|| {
+            args.usage(&format!("no name can be taken from {:?}: give one with --name", source.shown()))
+        })?,
     };
     Ok((name, source))
 }
@@ -130,7 +135,9 @@ fn bounds(args: &Args) -> Result<Bounds> {
     let number = |flag: &str, usual: u64| args.number(flag).map(|number| number.unwrap_or(usual));
     let bytes = match args.text("max-bytes")? {
         None => usual.bytes,
-        Some(text) => size::parse(text).ok_or_else(|| args.usage(&format!("--max-bytes: {text:?} is no size, like 20G")))?,
+        Some(text) => {
+            size::parse(text).ok_or_else(|| args.usage(&format!("--max-bytes: {text:?} is no size, like 20G")))?
+        }
     };
     Ok(Bounds {
         bytes,

@@ -20,7 +20,9 @@ pub fn containers(cx: &Context, name: &Name, running: bool) -> Result<Vec<Name>>
 pub fn refuse(cx: &Context, name: &Name) -> Result<()> {
     match containers(cx, name, false)?.as_slice() {
         [] => Ok(()),
-        some => Err(Error::new(Kind::Busy, format!("{name} is needed by {}: remove them first (sdme rm)", words(some)))),
+        some => {
+            Err(Error::new(Kind::Busy, format!("{name} is needed by {}: remove them first (sdme rm)", words(some))))
+        }
     }
 }
 

@@ -41,12 +41,11 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     }
     let interrupts = Interrupts::block(&ENDING)?;
     let wait = Wait::for_ever().interrupted_by(&interrupts);
-    let code = batch::run(cx, selection, |name| {
-        match remove::remove(&cx.paths, name, || needed::refuse(cx, name), wait) {
+    let code =
+        batch::run(cx, selection, |name| match remove::remove(&cx.paths, name, || needed::refuse(cx, name), wait) {
             Err(error) if force && error.is_not_found() => Ok(()),
             other => other,
-        }
-    })?;
+        })?;
     remove::sweep(&cx.paths, wait).context("removing what killed imports left")?;
     Ok(code)
 }

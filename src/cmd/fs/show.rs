@@ -74,6 +74,7 @@ fn object(rows: &[(&'static str, Cell)]) -> String {
 }
 
 fn text(rows: &[(&'static str, Cell)]) -> String {
-    let shown: Vec<(&str, &Cell)> = rows.iter().filter(|(_, cell)| !cell.is_empty()).map(|(key, cell)| (*key, cell)).collect();
+    let shown: Vec<(&str, &Cell)> =
+        rows.iter().filter(|(_, cell)| !cell.is_empty()).map(|(key, cell)| (*key, cell)).collect();
     table::pairs(&shown)
 }

@@ -66,7 +66,8 @@ impl<'a> Sources<'a> {
 
     /// What the flags demand of the source's bytes.
     pub fn demands(&self, args: &Args, source: &Source) -> Result<Demands> {
-        let sums = args.value("sums").map(|word| Ok::<_, Error>((word, self.read(word, sums::BYTES_MAX)?))).transpose()?;
+        let sums =
+            args.value("sums").map(|word| Ok::<_, Error>((word, self.read(word, sums::BYTES_MAX)?))).transpose()?;
         let signed = self.signature(args)?;
         // Who signs a checksum file has signed what it tells of.
         let (signature, signed_sums) = match (&sums, signed) {

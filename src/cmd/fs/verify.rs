@@ -6,7 +6,6 @@ use crate::cmd::Context;
 use crate::error::Result;
 use crate::rootfs::verify::{self, Verdict};
 use crate::store::name::Name;
-use crate::sys::signal::{ENDING, Interrupts};
 use crate::ui::out;
 
 pub const SPEC: Command = Command {
@@ -25,8 +24,7 @@ pub const SPEC: Command = Command {
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     let name = Name::parse(args.operand(0)?.unwrap_or_default())?;
-    let interrupts = Interrupts::block(&ENDING)?;
-    match verify::verify(&cx.paths, &name, &interrupts.watch()?)? {
+    match verify::verify(&cx.paths, &name)? {
         Verdict::Same => {
             cx.say(&format!("{name} is what was imported"));
             Ok(0)
