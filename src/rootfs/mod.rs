@@ -4,6 +4,7 @@ pub mod bounds;
 pub mod claim;
 pub mod inspect;
 pub mod list;
+pub mod manifest;
 pub mod progress;
 pub mod remove;
 pub mod seal;

@@ -157,15 +157,35 @@ pub fn xattrs(fd: impl AsFd) -> Result<Vec<OsString>> {
 }
 
 /// The names of all extended attributes of a name itself, if it is a symlink.
-pub fn xattrs_at(dir: &Dir, name: &OsStr) -> Result<Vec<OsString>> {
+fn xattrs_at(dir: &Dir, name: &OsStr) -> Result<Vec<OsString>> {
     let path = path_at(dir, name)?;
     listed(|names| rustix::fs::llistxattr(&*path, names), "llistxattr")
 }
 
 /// The value of an extended attribute of a name itself, if it is a symlink.
-pub fn xattr_at(dir: &Dir, name: &OsStr, xattr: &OsStr) -> Result<Option<Vec<u8>>> {
+fn xattr_at(dir: &Dir, name: &OsStr, xattr: &OsStr) -> Result<Option<Vec<u8>>> {
     let path = path_at(dir, name)?;
     valued(|value| rustix::fs::lgetxattr(&*path, xattr, value), xattr)
+}
+
+/// All extended attributes, names and values; one that is gone since it was listed is left out.
+pub fn xattr_values(fd: impl AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    values(xattrs(&fd)?, |name| xattr(&fd, name))
+}
+
+/// The same of a name itself, if it is a symlink.
+pub fn xattr_values_at(dir: &Dir, name: &OsStr) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    values(xattrs_at(dir, name)?, |xattr| xattr_at(dir, name, xattr))
+}
+
+fn values(names: Vec<OsString>, value: impl Fn(&OsStr) -> Result<Option<Vec<u8>>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut all = Vec::with_capacity(names.len());
+    for name in names {
+        if let Some(value) = value(&name)? {
+            all.push((name.into_vec(), value));
+        }
+    }
+    Ok(all)
 }
 
 /// Takes an extended attribute away; one that is not there is no error.

@@ -27,20 +27,20 @@ fn cp(source: &Path, target: &Path) {
 
 /// A stage, and a folder to build a source in, outside of what is watched.
 fn places(name: &str) -> Option<(Stage, Source)> {
-    root_or_skip(name).then(|| (Stage::new(&format!("copy-{name}")), Source::new(&format!("copy-source-{name}"))))
+    root_or_skip(name).then(|| (Stage::new(&format!("copy-{name}")), Source::new(&format!("copy-{name}"))))
 }
 
-struct Source(PathBuf);
+pub struct Source(PathBuf);
 
 impl Source {
-    fn new(name: &str) -> Source {
-        let path = std::env::temp_dir().join(format!("sdme-it-{name}-{}", std::process::id()));
+    pub fn new(name: &str) -> Source {
+        let path = std::env::temp_dir().join(format!("sdme-it-source-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("top")).unwrap();
         Source(path)
     }
 
-    fn top(&self) -> PathBuf {
+    pub fn top(&self) -> PathBuf {
         self.0.join("top")
     }
 
@@ -66,7 +66,7 @@ fn touch(path: &Path, seconds: i64, nanoseconds: i64) {
 }
 
 /// A tree of everything, made from numbers that depend on the seed only.
-fn odd_tree(top: &Path, seed: u64) {
+pub fn odd_tree(top: &Path, seed: u64) {
     let mut state = seed;
     let mut next = |below: u64| {
         state = hash_of(state);
@@ -159,7 +159,7 @@ fn acl(permissions: u16) -> Vec<u8> {
 }
 
 #[test]
-fn odd_trees_are_what_cp_makes_of_them() {
+pub fn odd_trees_are_what_cp_makes_of_them() {
     for seed in 1..=4 {
         let Some((stage, source)) = places(&format!("odd-{seed}")) else { return };
         odd_tree(&source.top(), seed);

@@ -12,6 +12,7 @@ mod http_proxy;
 mod http_server;
 mod http_trust;
 mod manager;
+mod manifest;
 mod peers;
 mod ps;
 mod reach;

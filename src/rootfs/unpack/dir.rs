@@ -13,8 +13,8 @@ use crate::sys::dir::{Dir, Entry};
 use crate::sys::meta::{self, Meta};
 use std::collections::HashMap;
 use std::collections::hash_map;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
 /// Directories on the way down that stay open. Those above are opened again by `..` on the way back, and checked.
@@ -83,7 +83,7 @@ struct Level {
 
 impl Walk<'_, '_> {
     fn run(&mut self, source: Dir) -> Result<()> {
-        let (meta, xattrs) = (self.top, xattrs_of(&source)?);
+        let (meta, xattrs) = (self.top, meta::xattr_values(&source)?);
         self.writer.directory(b".", &attributes(&meta, &xattrs))?;
         self.levels.push(Level { dir: Some(source), meta, position: 0, pending: Vec::new(), parent: 0 });
         while !self.levels.is_empty() {
@@ -135,7 +135,7 @@ impl Walk<'_, '_> {
         if !now.is_same(meta) || now.mount != meta.mount {
             return Err(changed());
         }
-        self.writer.directory(path, &attributes(&now, &xattrs_of(&dir)?))?;
+        self.writer.directory(path, &attributes(&now, &meta::xattr_values(&dir)?))?;
         let parent = self.path.len();
         self.path.extend_from_slice(name.as_bytes());
         self.path.push(b'/');
@@ -148,14 +148,14 @@ impl Walk<'_, '_> {
         if self.is_left_out(path, &meta) || self.link(path, &meta)? {
             return Ok(());
         }
-        let to = self.writer.file(path, meta.size, &attributes(&meta, &xattrs_of(&from)?))?;
+        let to = self.writer.file(path, meta.size, &attributes(&meta, &meta::xattr_values(&from)?))?;
         self.queue.push(Job { from, meta, to, path: path.to_vec() })
     }
 
     /// A symlink or a node.
     fn special(&mut self, name: &OsStr, path: &[u8], meta: &Meta) -> Result<()> {
         let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?;
-        let xattrs = values(meta::xattrs_at(dir, name)?, |xattr| meta::xattr_at(dir, name, xattr))?;
+        let xattrs = meta::xattr_values_at(dir, name)?;
         let attributes = attributes(meta, &xattrs);
         let node = match meta.kind {
             meta::Kind::CharDevice => Node::CharDevice(meta.rdev.0, meta.rdev.1),
@@ -244,19 +244,4 @@ fn swapped(error: Error) -> Error {
 
 fn attributes<'a>(meta: &Meta, xattrs: &'a [(Vec<u8>, Vec<u8>)]) -> Attributes<'a> {
     Attributes { mode: meta.mode, uid: meta.uid, gid: meta.gid, modified: meta.modified, xattrs }
-}
-
-fn xattrs_of(fd: impl std::os::fd::AsFd) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    values(meta::xattrs(&fd)?, |name| meta::xattr(&fd, name))
-}
-
-/// One that is gone since it was listed is left out.
-fn values(names: Vec<OsString>, value: impl Fn(&OsStr) -> Result<Option<Vec<u8>>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut all = Vec::with_capacity(names.len());
-    for name in names {
-        if let Some(value) = value(&name)? {
-            all.push((name.into_vec(), value));
-        }
-    }
-    Ok(all)
 }

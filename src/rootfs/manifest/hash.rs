@@ -1,0 +1,120 @@
+//! The digests of files, on all cores: lines go in and come out in the same order, completed meanwhile.
+
+use crate::digest::{Algorithm, Hasher};
+use crate::error::{Context, Error, Result};
+use crate::rootfs::manifest::line;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Read;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, Scope, available_parallelism};
+
+const BATCH_LINES: usize = 16;
+/// Bytes of files after which a batch is full.
+const BATCH_BYTES: u64 = 1 << 20;
+/// All batches under way together hold fewer descriptors open than the usual limit of 1024.
+const THREADS_MAX: usize = 8;
+const BUFFER: usize = 128 * 1024;
+
+/// Lines, and the file whose digest a line ends with.
+type Batch = Vec<(Vec<u8>, Option<File>)>;
+type Lines = Result<Vec<Vec<u8>>>;
+/// A batch, and where its lines go.
+type Job = (Batch, SyncSender<Lines>);
+/// The threads' end of the queue.
+pub type Jobs = Mutex<Option<Receiver<Job>>>;
+
+/// Lines on their way through the threads.
+pub struct Batches<'a, F> {
+    sender: SyncSender<Job>,
+    threads: usize,
+    batch: Batch,
+    bytes: u64,
+    waiting: VecDeque<Receiver<Lines>>,
+    out: &'a mut F,
+}
+
+impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
+    /// Starts threads, which end when this is dropped.
+    pub fn start<'scope, 'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        jobs: &'env Jobs,
+        out: &'a mut F,
+    ) -> Result<Batches<'a, F>> {
+        let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let (sender, receiver) = sync_channel(threads);
+        *jobs.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
+        for _ in 0..threads {
+            Builder::new().spawn_scoped(scope, || work(jobs)).context("starting a thread")?;
+        }
+        Ok(Batches { sender, threads, batch: Vec::new(), bytes: 0, waiting: VecDeque::new(), out })
+    }
+
+    /// A line without its end; the digest of `content`, of about so many bytes, becomes its last word.
+    pub fn push(&mut self, line: Vec<u8>, content: Option<(File, u64)>) -> Result<()> {
+        self.bytes += content.as_ref().map_or(0, |(_, size)| *size);
+        self.batch.push((line, content.map(|(file, _)| file)));
+        if self.batch.len() >= BATCH_LINES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.bytes = 0;
+        let (sender, lines) = sync_channel(1);
+        self.sender.send((std::mem::take(&mut self.batch), sender)).map_err(|_| gone())?;
+        self.waiting.push_back(lines);
+        while self.waiting.len() > 2 * self.threads {
+            self.give_out()?;
+        }
+        Ok(())
+    }
+
+    fn give_out(&mut self) -> Result<()> {
+        let Some(lines) = self.waiting.pop_front() else { return Ok(()) };
+        let lines = lines.recv().map_err(|_| gone())??;
+        lines.iter().try_for_each(|line| (self.out)(line))
+    }
+
+    /// Waits for the last line.
+    pub fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        while !self.waiting.is_empty() {
+            self.give_out()?;
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> Error {
+    Error::failed("the threads that hash files are gone")
+}
+
+fn work(jobs: &Jobs) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let next = {
+            let receiver = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            receiver.as_ref().and_then(|receiver| receiver.recv().ok())
+        };
+        let Some((batch, lines)) = next else { return };
+        // Nobody waits for it any more only after a failure.
+        let _ = lines.send(batch.into_iter().map(|(line, file)| complete(line, file, &mut buffer)).collect());
+    }
+}
+
+fn complete(mut line: Vec<u8>, file: Option<File>, buffer: &mut [u8]) -> Result<Vec<u8>> {
+    if let Some(mut file) = file {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        loop {
+            let name = || format!("reading {}", String::from_utf8_lossy(line::split(&line).0));
+            let length = file.read(buffer).with_context(name)?;
+            match buffer.get(..length) {
+                Some([]) | None => break,
+                Some(bytes) => hasher.update(bytes),
+            }
+        }
+        line::add(&mut line, format_args!(" sha256={}", hasher.finish().hex()));
+    }
+    line.push(b'\n');
+    Ok(line)
+}

@@ -1,0 +1,214 @@
+//! A tree in the order of its manifest.
+//!
+//! Memory is bounded: of a directory with very many names the next [`NAMES_MAX`] in order are looked for at a time. A path
+//! is kept for each inode with more than one name whose others have not come yet.
+
+use crate::error::{Context, Error, Result};
+use crate::rootfs::manifest::hash::Batches;
+use crate::rootfs::manifest::line;
+use crate::rootfs::writer::shown;
+use crate::sys::dir::Dir;
+use crate::sys::meta::{self, Kind, Meta};
+use std::collections::{BinaryHeap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+
+const NAMES_MAX: usize = 16 * 1024;
+/// Directories on the way down that stay open. Those above are opened again by `..` on the way back, and checked.
+const OPEN_MAX: usize = 128;
+
+/// Hands out a line for each entry, the root's first. Errors name the entry.
+pub fn walk(tree: &Dir, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let jobs = Mutex::new(None);
+    std::thread::scope(|scope| {
+        let batches = Batches::start(scope, &jobs, out)?;
+        let (top, meta) = (tree.reopen()?, tree.meta()?);
+        Walk { batches, levels: Vec::new(), path: Vec::new(), links: HashMap::new(), top: meta }.run(top)
+    })
+}
+
+/// Device and number.
+type Inode = ((u32, u32), u64);
+
+struct Walk<'a, F> {
+    batches: Batches<'a, F>,
+    levels: Vec<Level>,
+    /// Of the innermost directory, with a slash at its end; empty for the top.
+    path: Vec<u8>,
+    /// The first path of each inode with more names, and how many names are still to come.
+    links: HashMap<Inode, (Vec<u8>, u32)>,
+    top: Meta,
+}
+
+struct Level {
+    /// None while it is too far up to be kept open.
+    dir: Option<Dir>,
+    meta: Meta,
+    /// The next names, the last one first.
+    names: Vec<OsString>,
+    /// The last name that was given out.
+    last: Option<OsString>,
+    /// Whether there may be names after those.
+    has_more: bool,
+    /// Bytes of the walk's path that are its parent's.
+    parent: usize,
+}
+
+impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
+    fn run(mut self, top: Dir) -> Result<()> {
+        self.batches.push(line::render(b"", &self.top, &meta::xattr_values(&top)?), None)?;
+        self.levels.push(Level::new(top, self.top, 0));
+        while let Some(level) = self.levels.last_mut() {
+            match level.next().with_context(|| format!("reading {}", shown(&self.path)))? {
+                None => self.leave()?,
+                Some(name) => {
+                    let path = [&self.path, name.as_bytes()].concat();
+                    self.entry(&name, &path).with_context(|| shown(&path))?;
+                }
+            }
+        }
+        self.batches.finish()
+    }
+
+    fn entry(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
+        let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?;
+        let meta = dir.lookup(name)?.ok_or_else(changed)?;
+        if meta.mount != self.top.mount || meta.dev != self.top.dev {
+            return Err(Error::failed("something is mounted there: unmount it first"));
+        }
+        if meta.kind == Kind::Directory {
+            return self.directory(name, path);
+        }
+        if let Some(first) = first_name(&mut self.links, path, &meta) {
+            let mut line = line::name(path);
+            line::add_bytes(&mut line, "link", &first);
+            return self.batches.push(line, None);
+        }
+        if meta.kind == Kind::File {
+            let (file, meta) = dir.open_file_meta(name)?;
+            let line = line::render(path, &meta, &meta::xattr_values(&file)?);
+            return self.batches.push(line, Some((file, meta.size)));
+        }
+        let mut line = line::render(path, &meta, &meta::xattr_values_at(dir, name)?);
+        if meta.kind == Kind::Symlink {
+            line::add_bytes(&mut line, "target", dir.readlink(name)?.as_bytes());
+        }
+        self.batches.push(line, None)
+    }
+
+    fn directory(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
+        let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?.subdir(name)?;
+        let meta = dir.meta()?;
+        self.batches.push(line::render(path, &meta, &meta::xattr_values(&dir)?), None)?;
+        self.levels.push(Level::new(dir, meta, self.path.len()));
+        self.path.extend_from_slice(name.as_bytes());
+        self.path.push(b'/');
+        let far = self.levels.len().checked_sub(OPEN_MAX + 1).and_then(|far| self.levels.get_mut(far));
+        if let Some(level) = far {
+            // What it had read is read again: memory stays bounded however deep the tree is.
+            (level.dir, level.names, level.has_more) = (None, Vec::new(), true);
+        }
+        Ok(())
+    }
+
+    /// The innermost directory has been read to its end: goes on in the one above.
+    fn leave(&mut self) -> Result<()> {
+        let Some(level) = self.levels.pop() else { return Ok(()) };
+        self.path.truncate(level.parent);
+        let Some(above) = self.levels.last_mut() else { return Ok(()) };
+        if let (None, Some(child)) = (&above.dir, &level.dir) {
+            let dir = child.parent()?;
+            if !dir.meta()?.is_same(&above.meta) {
+                return Err(changed());
+            }
+            above.dir = Some(dir);
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    fn new(dir: Dir, meta: Meta, parent: usize) -> Level {
+        Level { dir: Some(dir), meta, names: Vec::new(), last: None, has_more: true, parent }
+    }
+
+    fn next(&mut self) -> Result<Option<OsString>> {
+        if self.names.is_empty() && self.has_more {
+            self.read(NAMES_MAX)?;
+        }
+        let next = self.names.pop();
+        if next.is_some() {
+            self.last.clone_from(&next);
+        }
+        Ok(next)
+    }
+
+    /// The next names in order, out of all; at most so many.
+    fn read(&mut self, most: usize) -> Result<()> {
+        let dir = self.dir.as_ref().ok_or_else(changed)?;
+        let (mut smallest, mut has_more) = (BinaryHeap::new(), false);
+        dir.for_each(|entry| {
+            if self.last.as_ref().is_none_or(|last| entry.name > *last) {
+                smallest.push(entry.name);
+            }
+            if smallest.len() > most {
+                smallest.pop();
+                has_more = true;
+            }
+            Ok(())
+        })?;
+        self.has_more = has_more;
+        self.names = smallest.into_sorted_vec();
+        self.names.reverse();
+        Ok(())
+    }
+}
+
+/// Under which name this inode has come already.
+fn first_name(links: &mut HashMap<Inode, (Vec<u8>, u32)>, path: &[u8], meta: &Meta) -> Option<Vec<u8>> {
+    if meta.links < 2 {
+        return None;
+    }
+    let inode = (meta.dev, meta.ino);
+    let Some((first, left)) = links.get_mut(&inode) else {
+        links.insert(inode, (path.to_vec(), meta.links - 1));
+        return None;
+    };
+    *left -= 1;
+    let (first, is_last) = (first.clone(), *left == 0);
+    if is_last {
+        links.remove(&inode);
+    }
+    Some(first)
+}
+
+fn changed() -> Error {
+    Error::failed("it is changed by somebody else meanwhile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tree::Scratch;
+
+    #[test]
+    fn names_come_in_order_however_few_are_kept() {
+        let scratch = Scratch::in_memory("manifest-names");
+        for number in 0..200 {
+            scratch.dir().create_file(format!("{}", number * 7919 % 1000), 0o600).unwrap();
+        }
+        let mut level = Level::new(scratch.dir().reopen().unwrap(), scratch.dir().meta().unwrap(), 0);
+        let mut all = Vec::new();
+        loop {
+            if level.names.is_empty() && level.has_more {
+                level.read(7).unwrap();
+                assert!(level.names.len() <= 7);
+            }
+            let Some(name) = level.next().unwrap() else { break };
+            all.push(name);
+        }
+        assert_eq!(all.len(), 200);
+        assert!(all.is_sorted());
+    }
+}
