@@ -3,7 +3,7 @@
 use crate::sandbox::root_or_skip;
 use crate::trees::{Stage, assert_equal, differences, hash_of, snapshot};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
-use sdme::error::Result;
+use sdme::error::{Error, Kind, Result};
 use sdme::rootfs::unpack::dir::{self, Options};
 use sdme::rootfs::writer::Totals;
 use sdme::sys::dir::Dir;
@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn copy(source: &Path, stage: &Stage, options: &Options) -> Result<Totals> {
     let mut writer = stage.writer();
@@ -27,20 +27,20 @@ fn cp(source: &Path, target: &Path) {
 
 /// A stage, and a folder to build a source in, outside of what is watched.
 fn places(name: &str) -> Option<(Stage, Source)> {
-    root_or_skip(name).then(|| (Stage::new(&format!("copy-{name}")), Source::new(&format!("copy-source-{name}"))))
+    root_or_skip(name).then(|| (Stage::new(&format!("copy-{name}")), Source::new(&format!("copy-{name}"))))
 }
 
-struct Source(PathBuf);
+pub struct Source(PathBuf);
 
 impl Source {
-    fn new(name: &str) -> Source {
-        let path = std::env::temp_dir().join(format!("sdme-it-{name}-{}", std::process::id()));
+    pub fn new(name: &str) -> Source {
+        let path = std::env::temp_dir().join(format!("sdme-it-source-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("top")).unwrap();
         Source(path)
     }
 
-    fn top(&self) -> PathBuf {
+    pub fn top(&self) -> PathBuf {
         self.0.join("top")
     }
 
@@ -66,7 +66,7 @@ fn touch(path: &Path, seconds: i64, nanoseconds: i64) {
 }
 
 /// A tree of everything, made from numbers that depend on the seed only.
-fn odd_tree(top: &Path, seed: u64) {
+pub fn odd_tree(top: &Path, seed: u64) {
     let mut state = seed;
     let mut next = |below: u64| {
         state = hash_of(state);
@@ -159,7 +159,7 @@ fn acl(permissions: u16) -> Vec<u8> {
 }
 
 #[test]
-fn odd_trees_are_what_cp_makes_of_them() {
+pub fn odd_trees_are_what_cp_makes_of_them() {
     for seed in 1..=4 {
         let Some((stage, source)) = places(&format!("odd-{seed}")) else { return };
         odd_tree(&source.top(), seed);
@@ -307,6 +307,24 @@ fn a_source_swapped_for_symlinks_gives_nothing_away() {
         over.store(true, Ordering::Relaxed);
         assert!(whole > 0);
     });
+}
+
+#[test]
+fn what_heeds_hears_every_byte_and_can_end_it() {
+    let Some((stage, source)) = places("heed") else { return };
+    odd_tree(&source.top(), 5);
+    fs::write(source.path("big"), vec![b'x'; 20 << 20]).unwrap();
+    let heard = AtomicU64::new(0);
+    let count = |bytes| {
+        heard.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    };
+    let totals = copy(&source.top(), &stage, &Options { heed: &count, ..Options::default() }).unwrap();
+    let heard = heard.into_inner();
+    assert!(heard >= 20 << 20 && heard <= totals.bytes, "{heard} of {}", totals.bytes);
+    let stop = |bytes| if bytes == 0 { Ok(()) } else { Err(Error::new(Kind::Interrupted(2), "interrupted")) };
+    let error = copy(&source.top(), &stage, &Options { heed: &stop, ..Options::default() }).unwrap_err();
+    assert_eq!(*error.kind(), Kind::Interrupted(2));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! Memory: a read buffer a level, and a path for each inode with more than one name whose others have not come yet.
 
 use crate::error::{Context, Errno, Error, Kind, Result};
-use crate::rootfs::unpack::transfer::{self, Job, Queue, Shared, changed};
+use crate::rootfs::unpack::transfer::{self, Heed, Job, Queue, Shared, changed};
 use crate::rootfs::writer::{Attributes, Node, Writer, shown};
 use crate::sys::dir::{Dir, Entry};
 use crate::sys::meta::{self, Meta};
@@ -20,18 +20,27 @@ use std::sync::Mutex;
 /// Directories on the way down that stay open. Those above are opened again by `..` on the way back, and checked.
 const OPEN_MAX: usize = 128;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// Whether what is mounted below is part of the tree.
     pub cross_mounts: bool,
     /// Directories that are left out; the tree that is written is one of them always.
     pub except: &'a [Meta],
+    /// Told how many bytes more have been copied, by any thread, and 0 for a directory: progress. Its error (an
+    /// interrupt) ends the copy.
+    pub heed: Heed<'a>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { cross_mounts: false, except: &[], heed: &|_| Ok(()) }
+    }
 }
 
 /// Copies all of `source`, its own attributes too. Errors name the entry: one that cannot be read, or that is changed
 /// while it is copied.
 pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> {
-    let (shared, receiver) = (Shared::default(), Mutex::new(None));
+    let (shared, receiver) = (Shared::new(options.heed), Mutex::new(None));
     std::thread::scope(|scope| {
         let queue = transfer::start(scope, &shared, &receiver)?;
         let meta = source.meta()?;
@@ -45,6 +54,7 @@ pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> 
             levels: Vec::new(),
             path: Vec::new(),
             links: HashMap::new(),
+            heed: options.heed,
         };
         let result = walk.run(source.reopen()?);
         // A file that failed is the cause of what failed after it.
@@ -64,6 +74,7 @@ struct Walk<'a, 'q> {
     path: Vec<u8>,
     /// Where each inode with more names was copied to, and how many names are still to come.
     links: HashMap<Inode, (Vec<u8>, u32)>,
+    heed: Heed<'a>,
 }
 
 /// Device and number.
@@ -136,6 +147,7 @@ impl Walk<'_, '_> {
             return Err(changed());
         }
         self.writer.directory(path, &attributes(&now, &meta::xattr_values(&dir)?))?;
+        (self.heed)(0)?;
         let parent = self.path.len();
         self.path.extend_from_slice(name.as_bytes());
         self.path.push(b'/');

@@ -24,6 +24,9 @@ const BUFFER: usize = 128 * 1024;
 /// Up to here a read and a write are cheaper than setting up a copy inside the kernel.
 const SMALL: u64 = 256 * 1024;
 
+/// Bytes after which an interrupt is looked for: some milliseconds.
+const AT_ONCE: u64 = 8 << 20;
+
 /// A file to fill.
 pub struct Job {
     pub from: File,
@@ -33,9 +36,12 @@ pub struct Job {
     pub path: Vec<u8>,
 }
 
+/// Told how many bytes more have been copied, by any thread; its error ends the copy.
+pub type Heed<'a> = &'a (dyn Fn(u64) -> Result<()> + Sync);
+
 /// What all threads know.
-#[derive(Default)]
-pub struct Shared {
+pub struct Shared<'a> {
+    heed: Heed<'a>,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
     no_reflink: AtomicBool,
@@ -45,7 +51,7 @@ pub struct Shared {
 
 /// The walk's end of the queue.
 pub struct Queue<'a> {
-    shared: &'a Shared,
+    shared: &'a Shared<'a>,
     sender: SyncSender<Vec<Job>>,
     batch: Vec<Job>,
     bytes: u64,
@@ -54,7 +60,7 @@ pub struct Queue<'a> {
 /// Starts threads that end when the queue is dropped and empty.
 pub fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
-    shared: &'env Shared,
+    shared: &'env Shared<'env>,
     receiver: &'env Mutex<Option<Receiver<Vec<Job>>>>,
 ) -> Result<Queue<'env>> {
     let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
@@ -84,7 +90,18 @@ impl Queue<'_> {
     }
 }
 
-impl Shared {
+impl<'a> Shared<'a> {
+    pub fn new(heed: Heed<'a>) -> Shared<'a> {
+        Shared {
+            heed,
+            failed: AtomicBool::new(false),
+            error: Mutex::new(None),
+            no_reflink: AtomicBool::new(false),
+            has_reflinked: AtomicBool::new(false),
+            no_range: AtomicBool::new(false),
+        }
+    }
+
     /// The first failure of all threads.
     pub fn result(&self) -> Result<()> {
         if !self.failed.load(Ordering::Relaxed) {
@@ -100,7 +117,7 @@ impl Shared {
     }
 }
 
-fn work(shared: &Shared, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
+fn work(shared: &Shared<'_>, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let next = {
@@ -117,12 +134,12 @@ fn work(shared: &Shared, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
     }
 }
 
-fn transfer(mut job: Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+fn transfer(mut job: Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
     fill(&mut job, shared, buffer).with_context(|| format!("copying {}", shown(&job.path)))?;
     job.to.finish()
 }
 
-fn fill(job: &mut Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+fn fill(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
     if job.meta.size > 0 && !share(job, shared)? {
         match is_sparse(&job.meta) {
             true => copy_runs(job, shared, buffer)?,
@@ -145,7 +162,7 @@ fn is_sparse(meta: &Meta) -> bool {
 }
 
 /// True when all blocks are shared now.
-fn share(job: &mut Job, shared: &Shared) -> Result<bool> {
+fn share(job: &mut Job, shared: &Shared<'_>) -> Result<bool> {
     if shared.no_reflink.load(Ordering::Relaxed) {
         return Ok(false);
     }
@@ -154,6 +171,7 @@ fn share(job: &mut Job, shared: &Shared) -> Result<bool> {
         true => {
             shared.has_reflinked.store(true, Ordering::Relaxed);
             job.to.wrote(0, job.meta.size)?;
+            (shared.heed)(job.meta.size)?;
         }
         // The first refusal is the filesystem's; one after a success is that file's.
         false if !shared.has_reflinked.load(Ordering::Relaxed) => shared.no_reflink.store(true, Ordering::Relaxed),
@@ -162,7 +180,7 @@ fn share(job: &mut Job, shared: &Shared) -> Result<bool> {
     Ok(is_shared)
 }
 
-fn copy_runs(job: &mut Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
+fn copy_runs(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
     let mut at = 0;
     while let Some((start, end)) = copy::next_data(&job.from, at)?.filter(|(start, _)| *start < job.meta.size) {
         at = end.min(job.meta.size);
@@ -171,23 +189,25 @@ fn copy_runs(job: &mut Job, shared: &Shared, buffer: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-fn copy_run(job: &mut Job, shared: &Shared, buffer: &mut [u8], start: u64, end: u64) -> Result<()> {
+fn copy_run(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8], start: u64, end: u64) -> Result<()> {
     let mut at = start;
     while at < end {
-        at += match copy_in_kernel(job, shared, at, end - at)? {
+        let copied = match copy_in_kernel(job, shared, at, end - at)? {
             Some(0) => return Err(changed()),
             Some(copied) => copied,
             None => copy_by_buffer(job, buffer, at, end - at)?,
         };
+        (shared.heed)(copied)?;
+        at += copied;
     }
     Ok(())
 }
 
-fn copy_in_kernel(job: &mut Job, shared: &Shared, at: u64, length: u64) -> Result<Option<u64>> {
+fn copy_in_kernel(job: &mut Job, shared: &Shared<'_>, at: u64, length: u64) -> Result<Option<u64>> {
     if length <= SMALL || shared.no_range.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let copied = copy::range(&job.from, job.to.raw(), at, length)?;
+    let copied = copy::range(&job.from, job.to.raw(), at, length.min(AT_ONCE))?;
     match copied {
         Some(copied) => job.to.wrote(at, copied)?,
         None => shared.no_range.store(true, Ordering::Relaxed),
