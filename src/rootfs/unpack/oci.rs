@@ -15,7 +15,7 @@ use crate::oci::image::{self, Image, Layer};
 use crate::oci::platform::Platform;
 use crate::oci::types::Config;
 use crate::rootfs::unpack::entry;
-use crate::rootfs::writer::Writer;
+use crate::rootfs::writer::{Attributes, Writer};
 use crate::stream::ahead::Ahead;
 use crate::stream::count::{Count, Counter};
 use crate::stream::decompress::{self, Compression};
@@ -34,6 +34,9 @@ const WHITEOUT: &[u8] = b".wh.";
 /// What aufs kept for itself, and Docker's opaque marker among it.
 const META: &[u8] = b".wh..wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// The root directory where no layer has one: the same whenever it is unpacked, as umoci makes it.
+const ROOT: Attributes = Attributes { mode: 0o755, uid: 0, gid: 0, modified: (0, 0), xattrs: &[] };
 
 /// What is known of an image that was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +61,7 @@ pub fn unpack_layout(
     let image = image::open(layout, reference, platform)?;
     let ratio = writer.bounds().ratio;
     let begin = |number: usize| image.layers.get(number).map(|layer| begin(layout, &image, layer, ratio)).transpose();
+    writer.directory(b".", &ROOT)?;
     let mut next = begin(0)?;
     let mut number = 0;
     while let Some(stream) = next {
@@ -143,6 +147,7 @@ fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer) -> Result<()> 
             Meaning::Nothing => {}
         }
     }
+    archive.notes().into_iter().for_each(|note| writer.note(|| note));
     Ok(())
 }
 

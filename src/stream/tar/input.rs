@@ -1,6 +1,7 @@
 //! The archive's bytes in their order: small pieces come through a buffer, large ones go straight to who wants them.
 
 use crate::error::{Error, Result};
+use crate::stream::tar::header::BLOCK;
 use std::io::{ErrorKind, Read};
 
 /// A source that is a file is asked in pieces of this size for headers and small files.
@@ -53,17 +54,24 @@ impl<R: Read> Input<R> {
         if self.fill(out)? == out.len() { Ok(()) } else { Err(self.cut()) }
     }
 
-    pub fn skip(&mut self, mut count: u64) -> Result<()> {
-        while count > 0 {
-            if !self.refill()? {
-                return Err(self.cut());
-            }
+    pub fn skip(&mut self, count: u64) -> Result<()> {
+        if self.pass(count)? == 0 { Ok(()) } else { Err(self.cut()) }
+    }
+
+    /// The same, but where the source ends the filling of its last block may be missing.
+    pub fn skip_unfilled(&mut self, count: u64) -> Result<()> {
+        if self.pass(count)? < BLOCK as u64 { Ok(()) } else { Err(self.cut()) }
+    }
+
+    /// Passes over so many bytes, and says how many the source did not have.
+    fn pass(&mut self, mut count: u64) -> Result<u64> {
+        while count > 0 && self.refill()? {
             let taken = usize::try_from(count).unwrap_or(usize::MAX).min(self.end - self.start);
             self.start += taken;
             self.position += taken as u64;
             count -= taken as u64;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// The next bytes without taking them: fewer than `count` only at the end. `count` is small.

@@ -120,7 +120,13 @@ impl<R: Read> Archive<R> {
     // No Iterator: reading the entry's data goes on between two of them.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Entry>> {
-        self.input.skip(std::mem::take(&mut self.data).stored)?;
+        let rest = std::mem::take(&mut self.data).stored;
+        // umoci ends a layer with the last file's last byte.
+        if self.open_end {
+            self.input.skip_unfilled(rest)?
+        } else {
+            self.input.skip(rest)?
+        }
         let mut pending = Pending::default();
         while !self.ended {
             let at = self.input.position();

@@ -260,6 +260,29 @@ fn forty_layers_are_as_umoci_unpacks_them() {
     compare(40, 1);
 }
 
+/// Its layers end with the last byte of the last file: neither filled up nor with an end of archive.
+#[test]
+fn layers_opaque_markers_and_whiteouts_of_umoci_insert() {
+    if !(root_or_skip("umoci insert") && has("umoci")) {
+        return;
+    }
+    let work = Sandbox::new("umoci-insert");
+    for path in ["a/d/one", "a/d/e/two", "a/three", "b/d/four"] {
+        fs::create_dir_all(work.dir.join(path).parent().unwrap()).unwrap();
+        fs::write(work.dir.join(path), path).unwrap();
+    }
+    run(&work.dir, "umoci", "init --layout img");
+    run(&work.dir, "umoci", "new --image img:t");
+    run(&work.dir, "umoci", "insert --image img:t a /x");
+    run(&work.dir, "umoci", "insert --image img:t --opaque b/d /x/d");
+    run(&work.dir, "umoci", "insert --image img:t --whiteout /x/three");
+    let expected = expected(&work.dir);
+    let (stage, info) = flattened(&work.dir.join("img"));
+    assert_eq!(info.layers, 3);
+    assert_eq!(stage.listing(), ["d x", "d x/d", "f x/d/four"]);
+    assert_equal(&expected, &stage.tree());
+}
+
 #[test]
 fn archives_that_skopeo_writes_are_the_same() {
     if !(root_or_skip("skopeo") && has("umoci") && has("skopeo")) {

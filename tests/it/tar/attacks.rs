@@ -311,7 +311,9 @@ fn the_end_is_marked_and_nothing_comes_after_it() {
     let open = |bytes: &[u8]| through(Archive::new(bytes).with_open_end(), 512).map(|seen| seen.len());
     assert_eq!(open(&tape.0).unwrap(), 1);
     assert_eq!(open(&[&tape.0[..], &[0; 512]].concat()).unwrap(), 1);
-    assert!(open(&tape.0[..1023]).is_err() && open(&tape.0[..1000]).is_err() && open(&tape.0[..511]).is_err());
+    // umoci's layers: the last file's data is whole, its block is not.
+    assert_eq!([513, 1000, 1023].map(|end| open(&tape.0[..end]).unwrap()), [1; 3]);
+    assert!(open(&tape.0[..512]).is_err() && open(&tape.0[..511]).is_err());
     assert!(open(&[&tape.0[..], &[0; 1024], b"x"].concat()).is_err());
 }
 
