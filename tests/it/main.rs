@@ -3,6 +3,7 @@
 
 mod ask;
 mod bus;
+mod compressed;
 mod config;
 mod faults;
 mod help;
