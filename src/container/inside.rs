@@ -16,8 +16,9 @@ use crate::sys::ns::{self, Side};
 use crate::sys::payload::{self, Rehearsal};
 use crate::sys::poll::Wait;
 use crate::sys::resolve::{Executable, Root};
-use crate::sys::{memfd, pty, seccomp};
+use crate::sys::{io, memfd, pty, seccomp};
 use crate::text::passwd::{self, User};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -44,10 +45,10 @@ fn live() -> Result<()> {
             serve(&channel)
         }
         Ok(Some(Side::Original(pidfd))) => {
-            let fds: Vec<OwnedFd> = place.to_be_reaped()?.into_iter().chain([pidfd]).collect();
+            let fds: Vec<OwnedFd> = place.into_reaped()?.into_iter().chain([pidfd]).collect();
             channel.send(&Answer::Done.render(), &fds, Wait::for_ever())
         }
-        Err(error) => channel.send(&Answer::failure(&error).render(), &place.to_be_reaped()?, Wait::for_ever()),
+        Err(error) => channel.send(&Answer::failure(&error).render(), &place.into_reaped()?, Wait::for_ever()),
     }
 }
 
@@ -60,7 +61,7 @@ struct Place {
 
 impl Place {
     /// Our own pidfd is opened last: nothing of it may be seen in the guest.
-    fn to_be_reaped(self) -> Result<Vec<OwnedFd>> {
+    fn into_reaped(self) -> Result<Vec<OwnedFd>> {
         let own = self.is_copy.then(|| ns::pidfd(std::process::id())).transpose()?;
         Ok(self.dead.into_iter().chain(own).collect())
     }
@@ -111,7 +112,8 @@ fn enter_group(leader: u32, place: &mut Place) -> Result<bool> {
 /// The copy says that it is where it should be: Linux 6.18 kills it at birth when our own group was killed before
 /// (docs/kernel-features.md).
 fn be_born_in(group: &Group, path: &String, place: &mut Place) -> Option<bool> {
-    let (mut said, mut word) = std::io::pipe().ok()?;
+    let (said, word) = io::pipe().ok()?;
+    let (mut said, mut word) = (File::from(said), File::from(word));
     match ns::clone_into_group(group.as_fd()).ok()? {
         Side::Sibling => {
             drop(said);

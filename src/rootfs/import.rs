@@ -41,8 +41,10 @@ const TREE: &str = "tree";
 const SPOOL: &str = "spool";
 /// How long what killed imports left is cleaned up before.
 const SWEEP_LIMIT: Duration = Duration::from_secs(60);
-/// The sealed reader: bytes as they come.
+/// Bytes as they come.
 pub type Bytes = Box<dyn Read + Send>;
+/// Bytes, and how many will come if that is known.
+pub type Opened = (Bytes, Option<u64>);
 
 /// What the user asked for.
 pub struct Request {
@@ -65,8 +67,7 @@ pub struct Surroundings<'a> {
     pub paths: &'a Paths,
     pub progress: Arc<Progress>,
     pub watch: &'a Watch,
-    /// Opens a URL: its bytes, and how many will come if the server says.
-    pub open_url: &'a dyn Fn(&str) -> Result<(Bytes, Option<u64>)>,
+    pub open_url: &'a dyn Fn(&str) -> Result<Opened>,
     /// Tells the user something, on one line.
     pub say: &'a dyn Fn(&str),
 }
@@ -107,7 +108,13 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     let unpacked = match source {
         Source::Directory(path) => {
             demands.refuse_any()?;
-            directory(&Dir::open(&path)?, &image, cross_mounts, stage.dir(), writer)?
+            let counter = around.progress.counter();
+            let heed = |bytes| {
+                counter.add(bytes);
+                around.watch.check()
+            };
+            let options = dir::Options { cross_mounts, except: &[stage.dir().meta()?], heed: &heed };
+            directory(&Dir::open(&path)?, &image, &options, writer)?
         }
         other => stream(open(&other, around)?, demands, around, &Job { stage: stage.dir(), bounds, image }, writer)?,
     };
@@ -149,12 +156,12 @@ struct Image<'a> {
 }
 
 /// A tree, or a layout of an image.
-fn directory(source: &Dir, image: &Image<'_>, cross_mounts: bool, stage: &Dir, mut writer: Writer) -> Result<Unpacked> {
+fn directory(source: &Dir, image: &Image<'_>, options: &dir::Options<'_>, mut writer: Writer) -> Result<Unpacked> {
     let (form, manifest) = if layout::is_layout(source)? {
         let info = oci::unpack_layout(source, image.reference, image.platform, &mut writer)?;
         ("OCI layout", info.digest.to_string())
     } else {
-        dir::copy(source, &mut writer, &dir::Options { cross_mounts, except: &[stage.meta()?] })?;
+        dir::copy(source, &mut writer, options)?;
         ("directory", String::new())
     };
     let totals = writer.finish()?;
@@ -162,7 +169,7 @@ fn directory(source: &Dir, image: &Image<'_>, cross_mounts: bool, stage: &Dir, m
 }
 
 fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
-    let (bytes, length): (Bytes, Option<u64>) = match source {
+    let (bytes, length): Opened = match source {
         Source::Url(url) => (around.open_url)(url)?,
         Source::Stdin => (Box::new(Polled::stdin(around.watch.try_clone()?)?), None),
         Source::File(path) | Source::Directory(path) => {

@@ -13,8 +13,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -33,7 +33,7 @@ impl<R: Read> Count<R> {
 impl<R: Read> Read for Count<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.source.read(buffer)?;
-        self.counter.add(length);
+        self.counter.add(length as u64);
         Ok(length)
     }
 }

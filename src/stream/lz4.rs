@@ -201,6 +201,8 @@ impl<R: BufRead> Lz4<R> {
     }
 
     fn unpack(&mut self, history: usize, most: usize, is_stored: bool) -> io::Result<()> {
+        // No byte unpacks to more than 255: a short block needs no room for the longest one.
+        let most = if is_stored { most } else { most.min(self.compressed.len() * 255) };
         if self.window.len() < history + most {
             self.window.resize(history + most, 0);
         }

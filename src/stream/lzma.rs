@@ -28,7 +28,9 @@ impl Header {
         let rest = header.dictionary - (1 << top);
         let is_round = rest == 0 || rest == 1 << (top - 1).min(31);
         let is_size = header.size == UNKNOWN || header.size < 256 << 30;
-        (properties < 9 * 5 * 5 && is_round && header.dictionary >= 4096 && is_size).then_some(header)
+        // Like liblzma: lc + lp is at most 4, else the model alone takes megabytes.
+        let (lc, lp) = (properties % 9, properties / 9 % 5);
+        (properties < 9 * 5 * 5 && lc + lp <= 4 && is_round && header.dictionary >= 4096 && is_size).then_some(header)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod ask;
 mod bus;
+mod compressed;
 mod config;
 mod copy;
 mod faults;
@@ -12,8 +13,8 @@ mod http_proxy;
 mod http_server;
 mod http_trust;
 mod manager;
-mod oci;
 mod manifest;
+mod oci;
 mod peers;
 mod ps;
 mod reach;

@@ -5,7 +5,7 @@ use crate::cmd::Context;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Context as _, Error, Result};
 use crate::http::{Agent, Settings, Url};
-use crate::rootfs::import::Bytes;
+use crate::rootfs::import::{Bytes, Opened};
 use crate::rootfs::seal::Demands;
 use crate::rootfs::signature::Verifier;
 use crate::rootfs::source::Source;
@@ -36,13 +36,13 @@ impl<'a> Sources<'a> {
         let alive = watch.try_clone()?;
         settings.alive = Arc::new(move || alive.check());
         if !cx.quiet {
-            settings.notice = Arc::new(|text| out::say(text));
+            settings.notice = Arc::new(out::say);
         }
         Ok(Sources { cx, watch, agent: Agent::new(&cx.paths, &settings)? })
     }
 
     /// The bytes behind a URL, and how many will come if the server says.
-    pub fn open_url(&self, url: &str) -> Result<(Bytes, Option<u64>)> {
+    pub fn open_url(&self, url: &str) -> Result<Opened> {
         let body = self.agent.get(&Url::parse(url)?)?;
         let length = body.length();
         Ok((Box::new(body), length))
