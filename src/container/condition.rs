@@ -101,6 +101,8 @@ fn failure(unit: &UnitStatus) -> String {
     match (unit.result.as_str(), unit.exec_main_code) {
         ("exit-code", EXITED) => format!("exited with {}", unit.exec_main_status),
         ("signal", KILLED) | ("core-dump", DUMPED) => format!("killed by signal {}", unit.exec_main_status),
+        // nspawn, and with it the guest, has ended well and has not said that it is ready.
+        ("protocol", EXITED) => "powered off while it booted".to_string(),
         ("", _) => "failed".to_string(),
         (result, _) => result.to_string(),
     }
@@ -141,6 +143,7 @@ mod tests {
     fn a_unit_that_failed_says_how() {
         for (result, code, status, told) in [
             ("exit-code", 1, 7, "exited with 7"),
+            ("protocol", 1, 0, "powered off while it booted"),
             ("signal", 2, 9, "killed by signal 9"),
             ("core-dump", 3, 11, "killed by signal 11"),
             ("timeout", 2, 9, "timeout"),

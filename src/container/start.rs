@@ -176,6 +176,8 @@ fn reason(status: &UnitStatus, job_result: &str) -> String {
         _ => String::new(),
     };
     match (job_result, status.result.as_str()) {
+        // What systemd calls it when nspawn, and with it the guest, ends well and has not said that it is ready.
+        ("failed", "protocol") => "it powered off while it booted".to_string(),
         ("failed", "" | "success") => format!("its start job failed{ended}"),
         ("failed", result) => format!("its unit failed: {result}{ended}"),
         ("canceled", _) => "its start was canceled by another command".to_string(),
@@ -263,6 +265,13 @@ fn hanging(paths: &Paths, name: &Name, wait_for: WaitFor) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_that_powers_off_while_it_boots_is_told_in_plain_words() {
+        let unit = |result: &str| UnitStatus { result: result.into(), exec_main_code: 1, ..UnitStatus::default() };
+        assert_eq!(reason(&unit("protocol"), "failed"), "it powered off while it booted");
+        assert_eq!(reason(&unit("exit-code"), "failed"), "its unit failed: exit-code, exit status 0");
+    }
 
     #[test]
     fn a_failure_is_one_line_and_the_log_below_it() {

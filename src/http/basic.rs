@@ -1,6 +1,6 @@
 //! Credentials as a header carries them: Basic (RFC 7617) over base64 (RFC 4648). Pure.
 
-use crate::http::url::Login;
+use crate::http::authority::Login;
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -90,8 +90,10 @@ impl Body {
             if fresh == 0 && length > 0 {
                 continue;
             }
-            // What was handed on already stands in front of what was not.
-            buffer.copy_within(again as usize..length, 0);
+            // What was handed on already stands in front of what was not. (A copy to the same place is not free everywhere.)
+            if again > 0 {
+                buffer.copy_within(again as usize..length, 0);
+            }
             self.at += fresh;
             return match self.facts.length {
                 Some(told) if self.at > told => Err(Error::invalid("the server sends more than it announced").into()),

@@ -2,11 +2,12 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::http::Net;
+use crate::http::authority::Host;
 use crate::http::basic;
 use crate::http::head::{HEAD_MAX, Head};
 use crate::http::proxy::Proxy;
 use crate::http::retry::{Attempt, Failure};
-use crate::http::url::{Host, Scheme, Url};
+use crate::http::url::{Scheme, Url};
 use crate::http::wire::{Deadline, Link, Pace, Wire, after};
 use crate::sys::poll::For;
 use crate::sys::tcp;

@@ -1,9 +1,10 @@
 //! Files from http and https servers: one agent, one `Read` that goes on by itself when a connection is cut.
 //!
-//! The parts are pure where they can be: `url`, `environment` and `proxy`, `redirect`, `head` and `chunked`, `range`, `retry`,
-//! `basic`. Bytes move in `wire` (TCP with limits), `tls`, `connect`, `exchange` (a request, redirects), `payload` (one answer's
+//! The parts are pure where they can be: `url` and `authority`, `environment` and `proxy`, `redirect`, `head` and `chunked`,
+//! `range`, `retry`, `basic`. Bytes move in `wire` (TCP with limits), `tls`, `connect`, `exchange` (a request, redirects), `payload` (one answer's
 //! body) and `body` (the file). HTTP/1.1, a connection a request.
 
+pub mod authority;
 pub mod basic;
 pub mod body;
 pub mod chunked;

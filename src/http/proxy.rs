@@ -1,8 +1,9 @@
 //! Which proxy an address is asked through, as curl(1) decides it. Pure.
 
 use crate::error::{Error, Result};
+use crate::http::authority::{Authority, Host, Login, hidden, parse_port};
 use crate::http::environment::Environment;
-use crate::http::url::{Authority, Host, Login, Scheme, Url, hidden, parse_port};
+use crate::http::url::{Scheme, Url};
 use std::fmt;
 use std::net::IpAddr;
 

@@ -1,9 +1,9 @@
 //! TLS over a connection: the only file that names rustls and the built-in authorities (webpki-roots).
 
 use crate::error::{Error, Result};
+use crate::http::authority::Host;
 use crate::http::retry::{Attempt, Failure};
 use crate::http::trust::Bundle;
-use crate::http::url::Host;
 use crate::http::wire::Link;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

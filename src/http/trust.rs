@@ -3,9 +3,11 @@
 use crate::error::{Context, Error, Result};
 use crate::http::environment::Environment;
 use crate::paths::Paths;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where distributions keep the bundle: the first that is there counts.
@@ -62,16 +64,23 @@ pub fn read(
         None if file.is_some() => Vec::new(),
         None => DIRECTORIES.iter().map(|directory| paths.host(directory)).collect(),
     };
+    let mut seen = HashSet::new();
     if let Some(file) = file {
+        seen.extend(identity(&file));
         match read_bundle(&file) {
             Ok(bundle) => bundles.push(bundle),
             Err(error) => notice(&format!("certificates: {error}")),
         }
     }
     for directory in directories {
-        bundles.extend(read_directory(&directory));
+        bundles.extend(read_directory(&directory, &mut seen));
     }
     Ok(bundles)
+}
+
+/// Which file a path leads to: OpenSSL's directories have two symlinks to each.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// A list of directories with colons between.
@@ -81,9 +90,11 @@ fn split(list: &[u8]) -> Vec<PathBuf> {
 }
 
 /// What can be read of a directory's files; a name that OpenSSL would not look at is read too.
-fn read_directory(directory: &Path) -> Vec<Bundle> {
+fn read_directory(directory: &Path, seen: &mut HashSet<(u64, u64)>) -> Vec<Bundle> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    entries.flatten().take(FILES_MAX).filter_map(|entry| read_bundle(&entry.path()).ok()).collect()
+    let paths = entries.flatten().take(FILES_MAX).map(|entry| entry.path());
+    let fresh = paths.filter(|path| identity(path).is_some_and(|identity| seen.insert(identity)));
+    fresh.filter_map(|path| read_bundle(&path).ok()).collect()
 }
 
 fn read_bundle(path: &Path) -> Result<Bundle> {
@@ -154,6 +165,19 @@ mod tests {
         let list = format!("{0}/dir:{0}/missing::{0}/other", folder.0.display());
         let directories = Environment { ssl_cert_dir: Some(list.into()), ..Environment::default() };
         assert_eq!(folder.read(&directories, &[]).unwrap().0, ["dir/a", "etc/ssl/cert.pem", "other/b"]);
+    }
+
+    #[test]
+    fn a_file_with_many_names_is_read_once() {
+        let folder = Folder::new("links", &["dir/a.pem", "dir/bundle"]);
+        std::os::unix::fs::symlink("a.pem", folder.0.join("dir/01234567.0")).unwrap();
+        std::os::unix::fs::symlink("gone", folder.0.join("dir/dangling")).unwrap();
+        let environment = Environment {
+            ssl_cert_file: Some(folder.0.join("dir/bundle")),
+            ssl_cert_dir: Some(folder.0.join("dir").into()),
+            ..Environment::default()
+        };
+        assert_eq!(folder.read(&environment, &[]).unwrap(), (vec!["dir/a.pem".into(), "dir/bundle".into()], 0));
     }
 
     #[test]

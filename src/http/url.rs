@@ -4,13 +4,11 @@
 //! and never printed.
 
 use crate::error::{Error, Result};
+use crate::http::authority::{Authority, Host, Login, decode, hidden};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest address that is taken; what servers and proxies take is shorter.
 const URL_MAX: usize = 8192;
-/// The longest name that the DNS knows (RFC 1035), without the last dot.
-const HOST_MAX: usize = 253;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -31,36 +29,6 @@ impl Scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
         }
-    }
-}
-
-/// Lower case. A name may end in a dot, which keeps resolvers from adding a search domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
-    Name(String),
-    Ip(IpAddr),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::Ip(IpAddr::V4(ip)) => write!(f, "{ip}"),
-            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
-        }
-    }
-}
-
-/// A user and a password, percent-decoded.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    pub user: Vec<u8>,
-    pub password: Vec<u8>,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Login(...)")
     }
 }
 
@@ -156,80 +124,6 @@ impl fmt::Display for Url {
     }
 }
 
-/// `user:password@host:port`, of an address or of a proxy.
-#[derive(Debug)]
-pub struct Authority {
-    pub login: Option<Login>,
-    pub host: Host,
-    pub port: Option<u16>,
-}
-
-impl Authority {
-    /// The error is a reason that names no credentials.
-    pub fn parse(text: &str) -> std::result::Result<Authority, String> {
-        let (login, place) = match text.rsplit_once('@') {
-            Some((login, place)) => (Some(parse_login(login)?), place),
-            None => (None, text),
-        };
-        let (host, port) = split_port(place).ok_or_else(|| format!("{place:?} is no host and port"))?;
-        let port = match port {
-            None | Some("") => None,
-            Some(digits) => Some(parse_port(digits).ok_or_else(|| format!("{digits:?} is no port"))?),
-        };
-        Ok(Authority { login, host: parse_host(host)?, port })
-    }
-}
-
-fn parse_login(text: &str) -> std::result::Result<Login, String> {
-    let (user, password) = text.split_once(':').unwrap_or((text, ""));
-    let part =
-        |text| decode(text).ok_or("a % in the credentials is not followed by two hexadecimal digits (%25 is a %)");
-    let login = Login { user: part(user)?, password: part(password)? };
-    // What Basic cannot carry (RFC 7617).
-    match login.user.contains(&b':') || login.user.iter().chain(&login.password).any(u8::is_ascii_control) {
-        true => Err("the credentials hold a colon in the user's name or a control character".to_string()),
-        false => Ok(login),
-    }
-}
-
-/// Host and port; brackets go with the host.
-fn split_port(place: &str) -> Option<(&str, Option<&str>)> {
-    let end = if place.starts_with('[') { place.find(']')? + 1 } else { place.find(':').unwrap_or(place.len()) };
-    let (host, port) = place.split_at(end);
-    match port {
-        "" => Some((host, None)),
-        port => Some((host, Some(port.strip_prefix(':')?))),
-    }
-}
-
-pub fn parse_port(digits: &str) -> Option<u16> {
-    let sound = digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    sound.then(|| digits.parse().ok())?.filter(|port| *port != 0)
-}
-
-fn parse_host(text: &str) -> std::result::Result<Host, String> {
-    if let Some(inner) = text.strip_prefix('[') {
-        let ip = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
-        return ip.map(|ip| Host::Ip(ip.into())).ok_or_else(|| format!("{text:?} is no IPv6 address"));
-    }
-    if let Ok(ip) = text.parse::<Ipv4Addr>() {
-        return Ok(Host::Ip(ip.into()));
-    }
-    if !text.is_ascii() {
-        return Err(format!("the host {text:?} is not ASCII: write it as the DNS does (xn--...)"));
-    }
-    match is_name(text) {
-        true => Ok(Host::Name(text.to_ascii_lowercase())),
-        false => Err(format!("{text:?} is no host name")),
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    name.len() <= HOST_MAX && name.split('.').all(|label| (1..=63).contains(&label.len()) && label.bytes().all(letter))
-}
-
 fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     [Scheme::Http, Scheme::Https].into_iter().find(|known| scheme.eq_ignore_ascii_case(known.name())).zip(Some(rest))
@@ -280,32 +174,6 @@ fn without_dots(target: &str) -> String {
         }
     }
     format!("/{}{query}", kept.join("/"))
-}
-
-/// Percent-decoded bytes; None where a `%` has no two digits.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'%' => digit(bytes.next()?)? << 4 | digit(bytes.next()?)?,
-            byte => byte,
-        });
-    }
-    Some(out)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
-}
-
-/// A word that may be an address, without the credentials that may be in it.
-pub fn hidden(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let (front, rest) = text.split_at(start);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    format!("{front}{}{tail}", authority.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]

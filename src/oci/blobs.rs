@@ -27,6 +27,10 @@ impl Whole {
     pub fn is_whole(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl<R: Read> Blob<R> {
@@ -73,7 +77,7 @@ impl<R: Read> Blob<R> {
                 return Err(Error::invalid(format!("blob {name}: its bytes have the digest {found}")));
             }
         }
-        self.whole.0.store(true, Ordering::Release);
+        self.whole.set();
         Ok(())
     }
 }

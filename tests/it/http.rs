@@ -246,6 +246,17 @@ fn whoever_waits_is_asked_whether_to_go_on() {
 }
 
 #[test]
+fn a_body_may_be_read_by_another_thread() {
+    let server = Server::tls("server", &[]);
+    let mut body: Box<dyn Read + Send> = Box::new(agent().get(&server.url("/bytes/70000?cut=50000&etag=a")).unwrap());
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    assert_eq!(reader.join().unwrap().unwrap(), sequence(70_000));
+}
+
+#[test]
 fn each_new_attempt_is_told_once() {
     let server = Server::plain();
     let told = Arc::new(Mutex::new(Vec::new()));

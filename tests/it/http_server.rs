@@ -63,12 +63,25 @@ impl Drop for Server {
 pub fn keys() -> &'static Path {
     static KEYS: OnceLock<PathBuf> = OnceLock::new();
     KEYS.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}", std::process::id()));
+        let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        remove_old(parent);
+        let dir = parent.join(format!("keys-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/keys");
         assert!(Command::new(script).arg(&dir).status().unwrap().success(), "openssl makes the keys");
         dir
     })
+}
+
+/// The folders of runs that are over.
+fn remove_old(parent: &Path) {
+    for entry in std::fs::read_dir(parent).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(process) = name.strip_prefix("keys-") else { continue };
+        if !Path::new("/proc").join(process).exists() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// An environment that says nothing, our own authority, and no patience.

@@ -13,6 +13,7 @@ mod http_server;
 mod http_trust;
 mod manager;
 mod manifest;
+mod oci;
 mod peers;
 mod ps;
 mod reach;

@@ -112,6 +112,11 @@ impl Writer {
         self.tree.meta()
     }
 
+    /// What the tree may come to.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// Adds to the notes of the totals.
     pub fn note(&self, text: impl FnOnce() -> String) {
         self.hand.note(text);

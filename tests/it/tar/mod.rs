@@ -1,5 +1,6 @@
 //! The reader of tar archives: against what other tools write, and against what nobody should.
 
 mod attacks;
-mod made;
+pub mod made;
 mod tools;
+mod unpacked;

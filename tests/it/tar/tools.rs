@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a format and its writer can hold.
 #[derive(Clone, Copy)]
-struct Holds {
+pub struct Holds {
     /// Names of any length, any owner, and nanoseconds.
     everything: bool,
     long_names: bool,
@@ -26,19 +26,19 @@ struct Holds {
     large: bool,
 }
 
-const V7: Holds =
+pub const V7: Holds =
     Holds { everything: false, long_names: false, large_owners: false, xattrs: false, devices: false, large: true };
-const USTAR: Holds = Holds { devices: true, ..V7 };
-const GNU: Holds = Holds { long_names: true, large_owners: true, ..USTAR };
-const PAX: Holds = Holds { everything: true, ..GNU };
-const WHOLE: Holds = Holds { xattrs: true, ..PAX };
+pub const USTAR: Holds = Holds { devices: true, ..V7 };
+pub const GNU: Holds = Holds { long_names: true, large_owners: true, ..USTAR };
+pub const PAX: Holds = Holds { everything: true, ..GNU };
+pub const WHOLE: Holds = Holds { xattrs: true, ..PAX };
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let output = command.env("LC_ALL", "C").output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn has(tool: &str) -> bool {
+pub fn has(tool: &str) -> bool {
     let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         eprintln!("skip: {tool} is not here");
@@ -60,7 +60,7 @@ fn sparse(path: &Path, size: u64, runs: &[(u64, usize)]) {
 }
 
 /// A tree with one of everything that the format holds.
-fn tree(top: &Path, holds: Holds) {
+pub fn tree(top: &Path, holds: Holds) {
     let at = |name: &str| top.join(name);
     fs::create_dir_all(at("dir/sub")).unwrap();
     fs::create_dir(at("empty")).unwrap();

@@ -1,0 +1,18 @@
+//! A tar archive of one tree, put into the writer's, entry by entry in the archive's order.
+
+use crate::error::Result;
+use crate::rootfs::unpack::entry;
+use crate::rootfs::writer::Writer;
+use crate::stream::tar::Archive;
+use std::io::Read;
+
+/// Unpacks all entries; what the reader left out goes to the writer's notes. The caller finishes both: the archive to
+/// know that nothing follows it, the writer to give directories their attributes.
+pub fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer) -> Result<()> {
+    let mut buffer = entry::buffer();
+    while let Some(entry) = archive.next()? {
+        entry::write(archive, &entry, writer, &mut buffer)?;
+    }
+    archive.notes().into_iter().for_each(|note| writer.note(|| note));
+    Ok(())
+}
