@@ -14,7 +14,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 
-const NAMES_MAX: usize = 16 * 1024;
+/// Some megabytes; a directory with a million names is read sixteen times.
+const NAMES_MAX: usize = 64 * 1024;
 /// Directories on the way down that stay open. Those above are opened again by `..` on the way back, and checked.
 const OPEN_MAX: usize = 128;
 
