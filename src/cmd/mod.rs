@@ -145,7 +145,10 @@ mod tests {
         for flag in table().iter().flat_map(|command| flags_of(command)) {
             assert!(flag.help.ends_with('.') && flag.help.len() > 8, "{}", flag.long);
             assert!(flag.help.starts_with(|first: char| first.is_ascii_uppercase()), "{}", flag.long);
-            assert!(!flag.long.is_empty() && flag.long.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(
+                !flag.long.is_empty()
+                    && flag.long.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
         }
     }
 

@@ -29,7 +29,7 @@ note "in one top directory, of which less is known: GNU's own format has whole s
 check "import" sdme fs import "$archives/top.tar.zst"
 equals "$stdout" top
 contains "$stderr" 'top directory'
-check "it boots" sdme new web -r top true
+check "it boots" sdme new web -r top -- true
 check "rm" sdme rm --force web
 
 note "from standard input, and under its own name"
@@ -47,7 +47,7 @@ expect_exit 1 sdme fs import bad "$archives/tree.tar.gz" --sha256 "$(printf '0%.
 contains "$stderr" 'expected'
 head -c 9000000 "$archives/tree.tar.xz" >"$work/cut.tar.xz"
 expect_exit 1 sdme fs import bad "$work/cut.tar.xz"
-expect_exit 130 timeout -s INT 0.3 bash -c 'exec sdme fs import bad /srv/archives/tree.tar.bz2' || true
+expect_exit 130 timeout --preserve-status -s INT 0.3 sdme fs import bad "$archives/tree.tar.bz2"
 lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
 
 note "kill -9 in the middle: told by ls, gone with the next import"
