@@ -25,4 +25,3 @@ pub mod signal;
 pub mod socket;
 pub mod spawn;
 pub mod tree;
-pub mod zstd;
