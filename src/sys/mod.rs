@@ -29,4 +29,3 @@ pub mod source;
 pub mod spawn;
 pub mod tcp;
 pub mod tree;
-pub mod zstd;
