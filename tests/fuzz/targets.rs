@@ -1,15 +1,18 @@
 //! The decoders, one line each: what is fed, and what must hold when it was accepted.
 
+use crate::memory;
 use sdme::config::Config;
 use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
 use sdme::store::name::Name;
+use sdme::stream::decompress::{self, Compression, open_within, sniff};
 use sdme::systemd::escape;
 use sdme::text::keyvalue::Pairs;
 use sdme::text::osrelease::OsRelease;
 use sdme::text::{mountinfo, passwd, sanitize, size, time};
+use std::io::{self, Read};
 
 pub struct Target {
     /// The name of its folder in corpus/.
@@ -34,6 +37,12 @@ pub const ALL: &[Target] = &[
     Target { name: "sanitize", run: |bytes| with_text(bytes, sanitized) },
     Target { name: "numbers", run: |bytes| with_text(bytes, numbers) },
     Target { name: "unit_name", run: |bytes| with_text(bytes, unit_name) },
+    Target { name: "gzip", run: |bytes| stream(bytes, Compression::Gzip) },
+    Target { name: "bzip2", run: |bytes| stream(bytes, Compression::Bzip2) },
+    Target { name: "xz", run: |bytes| stream(bytes, Compression::Xz) },
+    Target { name: "lzma", run: |bytes| stream(bytes, Compression::Lzma) },
+    Target { name: "zstd", run: |bytes| stream(bytes, Compression::Zstd) },
+    Target { name: "lz4", run: |bytes| stream(bytes, Compression::Lz4) },
 ];
 
 fn with_text(bytes: &[u8], run: impl Fn(&str)) {
@@ -133,4 +142,24 @@ fn numbers(text: &str) {
 fn unit_name(text: &str) {
     drop(escape::unescape(text));
     assert_eq!(escape::unescape(&escape::escape(text.as_bytes())).expect("what was escaped"), text.as_bytes());
+}
+
+/// What a decoder may hold for any input: lz4's largest window and a little, as none of the seeds asks for more.
+const DECODER_MEMORY: usize = 12 << 20;
+
+/// A stream of one format, its output bounded; with each number of threads that takes other ways. It has a memory count of
+/// its own, as a thread.
+fn stream(bytes: &[u8], kind: Compression) {
+    let unpack = |threads| {
+        memory::reset();
+        let limits = decompress::Limits { window: 8 << 20, threads };
+        let reader = open_within(Box::new(io::Cursor::new(bytes.to_vec())), kind, limits).expect("threads can be had");
+        let mut unpacked = Vec::new();
+        let outcome = reader.take(1 << 18).read_to_end(&mut unpacked);
+        assert!(memory::peak() < DECODER_MEMORY, "{}", memory::peak());
+        outcome.map(|_| unpacked).ok()
+    };
+    let unpack = |threads| std::thread::scope(|scope| scope.spawn(move || unpack(threads)).join()).unwrap();
+    assert!(unpack(1) == unpack(2));
+    sniff(bytes);
 }
