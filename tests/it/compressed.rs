@@ -234,11 +234,14 @@ fn pixz() {
 }
 
 /// A source that says when it is gone, with the thread that reads it.
-struct Source(io::Cursor<Vec<u8>>, std::sync::Arc<()>);
+struct Source {
+    bytes: io::Cursor<Vec<u8>>,
+    _alive: std::sync::Arc<()>,
+}
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        self.bytes.read(buffer)
     }
 }
 
@@ -247,7 +250,7 @@ fn what_is_dropped_half_read_ends_its_threads() {
     let (bytes, alive) = (sample(2_000_000), std::sync::Arc::new(()));
     for form in FORMS {
         let Some(packed) = compress(form.tool, &bytes) else { continue };
-        let source = Source(io::Cursor::new(packed), alive.clone());
+        let source = Source { bytes: io::Cursor::new(packed), _alive: alive.clone() };
         let mut reader = open_within(Box::new(source), form.kind, Limits::default()).unwrap();
         reader.read_exact(&mut [0; 1000]).unwrap();
     }

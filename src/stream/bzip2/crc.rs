@@ -15,7 +15,7 @@ const fn tables() -> [[u32; 256]; 4] {
     while byte < 256 {
         let (mut crc, mut bit) = ((byte as u32) << 24, 0);
         while bit < 8 {
-            crc = crc << 1 ^ (crc >> 31) * POLYNOMIAL;
+            crc = (crc << 1) ^ ((crc >> 31) * POLYNOMIAL);
             bit += 1;
         }
         tables[0][byte] = crc;

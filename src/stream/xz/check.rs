@@ -91,7 +91,7 @@ const fn tables() -> [[u64; 256]; 4] {
     while byte < 256 {
         let (mut crc, mut bit) = (byte as u64, 0);
         while bit < 8 {
-            crc = crc >> 1 ^ (crc & 1) * POLYNOMIAL;
+            crc = (crc >> 1) ^ ((crc & 1) * POLYNOMIAL);
             bit += 1;
         }
         tables[0][byte] = crc;

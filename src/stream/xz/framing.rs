@@ -52,7 +52,7 @@ impl<R: BufRead> Framing<R> {
     }
 
     /// The header of the next block, whose data, padding and check are then to be taken from the source. None at the end.
-    pub fn next(&mut self) -> io::Result<Option<BlockHeader>> {
+    pub fn next_block(&mut self) -> io::Result<Option<BlockHeader>> {
         loop {
             match self.state {
                 State::First => self.begin_stream()?,

@@ -44,7 +44,7 @@ struct Splitter<'a, R> {
 
 impl<R: BufRead> Splitter<'_, R> {
     fn run(&mut self) -> io::Result<()> {
-        while let Some(header) = self.framing.next()? {
+        while let Some(header) = self.framing.next_block()? {
             if u64::from(header.dictionary) > self.limits.window {
                 return Err(window_exceeded(NAME, header.dictionary.into(), self.limits.window));
             }
