@@ -1,5 +1,6 @@
 //! The decoders, one line each: what is fed, and what must hold when it was accepted.
 
+use crate::memory;
 use sdme::config::Config;
 use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
@@ -15,6 +16,7 @@ use sdme::oci::member::Member;
 use sdme::oci::types::{Config as ImageConfig, DOCUMENT_MAX, Document};
 use sdme::oci::{docker, platform::Platform, spool};
 use sdme::store::name::Name;
+use sdme::stream::decompress::{self, Compression, open_within, sniff};
 use sdme::stream::tar::{self, Archive, acl, pax};
 use sdme::systemd::escape;
 use sdme::text::json::{self, Limits as JsonLimits, Value};
@@ -22,6 +24,7 @@ use sdme::text::keyvalue::Pairs;
 use sdme::text::minisign::{PublicKey, Signature};
 use sdme::text::osrelease::OsRelease;
 use sdme::text::{base64, mountinfo, passwd, sanitize, size, sums, time};
+use std::io::{self, Read};
 
 pub struct Target {
     /// The name of its folder in corpus/.
@@ -61,6 +64,12 @@ pub const ALL: &[Target] = &[
     Target { name: "http_range", run: |bytes| with_text(bytes, http_range) },
     Target { name: "http_head", run: http_head },
     Target { name: "http_chunked", run: http_chunked },
+    Target { name: "gzip", run: |bytes| stream(bytes, Compression::Gzip) },
+    Target { name: "bzip2", run: |bytes| stream(bytes, Compression::Bzip2) },
+    Target { name: "xz", run: |bytes| stream(bytes, Compression::Xz) },
+    Target { name: "lzma", run: |bytes| stream(bytes, Compression::Lzma) },
+    Target { name: "zstd", run: |bytes| stream(bytes, Compression::Zstd) },
+    Target { name: "lz4", run: |bytes| stream(bytes, Compression::Lz4) },
 ];
 
 fn with_text(bytes: &[u8], run: impl Fn(&str)) {
@@ -374,4 +383,24 @@ fn chunks(body: &[u8], step: usize, room: usize) -> Option<(Vec<u8>, usize)> {
         at += fed.taken;
     }
     Some((out, at))
+}
+
+/// What a decoder may hold for any input: lz4's largest window and a little, as none of the seeds asks for more.
+const DECODER_MEMORY: usize = 12 << 20;
+
+/// A stream of one format, its output bounded; with each number of threads that takes other ways. It has a memory count of
+/// its own, as a thread.
+fn stream(bytes: &[u8], kind: Compression) {
+    let unpack = |threads| {
+        memory::reset();
+        let limits = decompress::Limits { window: 8 << 20, threads };
+        let reader = open_within(Box::new(io::Cursor::new(bytes.to_vec())), kind, limits).expect("threads can be had");
+        let mut unpacked = Vec::new();
+        let outcome = reader.take(1 << 18).read_to_end(&mut unpacked);
+        assert!(memory::peak() < DECODER_MEMORY, "{}", memory::peak());
+        outcome.map(|_| unpacked).ok()
+    };
+    let unpack = |threads| std::thread::scope(|scope| scope.spawn(move || unpack(threads)).join()).unwrap();
+    assert!(unpack(1) == unpack(2));
+    sniff(bytes);
 }

@@ -151,7 +151,7 @@ mod tests {
     fn marks_are_found_at_every_bit() {
         for shift in 0..8 {
             let mut bytes =
-                (u128::from(BLOCK) << (72 - shift) | (u128::from(END) << (16 - shift))).to_be_bytes().to_vec();
+                (u128::from(BLOCK) << (72 - shift) | u128::from(END) << (16 - shift)).to_be_bytes().to_vec();
             bytes.insert(0, b'B');
             let begin = 16 + shift;
             assert_eq!(

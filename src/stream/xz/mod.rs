@@ -28,7 +28,7 @@ const WAITING_MOST: u64 = 64 << 20;
 
 /// Begins to read and unpack. Errors: no thread can be had.
 pub fn open(source: impl BufRead + Send + 'static, limits: Limits) -> io::Result<Ordered> {
-    let parts = ordered::spawn(limits.threads + 1, move |queue| {
+    let parts = ordered::spawn(limits.threads, move |queue| {
         let workers = Workers::new(limits.threads);
         Splitter { framing: Framing::new(source), workers, limits, queue }.run()
     })?;
