@@ -3,7 +3,7 @@
 # make try        builds, boots a clone of this machine, shows its PID 1; on a terminal leaves you in its shell
 # make test       everything: cargo's tests, the decoders' corpora, the end-to-end ones (root)
 # make check      format, lints, the arrows between the rooms
-# make bench      our figures beside the peers' (root)
+# make bench      our figures beside the peers' (root); make bench-import: those of imports alone
 # make fuzz       each decoder for FUZZ_SECONDS
 # TARGET=aarch64-unknown-linux-musl builds for the other architecture.
 
@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 # rustup's cargo is found even where the shell was not told about it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all install try test check bench fuzz clean
+.PHONY: all install try test check bench bench-import fuzz clean
 
 all:
 	@packaging/build $(TARGET) $(BINARY)
@@ -48,6 +48,10 @@ check:
 
 bench: all
 	@tests/bench/run $(BINARY)
+	@tests/bench/import $(BINARY)
+
+bench-import: all
+	@tests/bench/import $(BINARY)
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run

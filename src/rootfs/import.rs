@@ -4,6 +4,7 @@
 //!
 //! Reading with hashing, decompression and writing are on threads of their own.
 
+use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::oci::platform::Platform;
 use crate::oci::{layout, spool};
@@ -34,6 +35,7 @@ use crate::sys::signal::Watch;
 use crate::sys::source::Polled;
 use std::io::Read;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// The tree in its stage, and what an archive of an image is spooled into.
@@ -124,7 +126,7 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     let facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
     facts.check(force)?;
     around.watch.check()?;
-    let digest = manifest::write(&tree, stage.dir(), &name)?;
+    let digest = manifest(&tree, stage.dir(), &name)?;
     let origin = Origin {
         source: shown,
         form: unpacked.form,
@@ -145,6 +147,18 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.watch.check()?;
     claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force)?;
     Ok(Imported { origin, facts })
+}
+
+/// Makes the manifest while what was unpacked goes to the disk: the one takes the processor, the other waits.
+fn manifest(tree: &Dir, stage: &Dir, name: &Name) -> Result<Digest> {
+    thread::scope(|scope| {
+        let syncing = thread::Builder::new().spawn_scoped(scope, || tree.sync_filesystem());
+        let syncing = syncing.context("starting a thread")?;
+        let digest = manifest::write(tree, stage, name);
+        // The kernel tells a failed write once: the sync that follows would not hear of it.
+        let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        synced.and(digest)
+    })
 }
 
 /// Which image of those that there are.

@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
@@ -263,8 +264,9 @@ impl Dir {
 
     /// The next names from the reading position on, at most a buffer full; empty at the end. `.` and `..` are left out.
     pub fn next_entries(&self) -> Result<Vec<Entry>> {
-        let mut buffer: Vec<u8> = Vec::with_capacity(ENTRIES_BUFFER);
-        let mut reader = RawDir::new(self, buffer.spare_capacity_mut());
+        // On the stack: so much from musl's allocator is a mapping of its own each time.
+        let mut buffer = [const { MaybeUninit::uninit() }; ENTRIES_BUFFER];
+        let mut reader = RawDir::new(self, &mut buffer);
         let mut entries = Vec::new();
         while let Some(entry) = reader.next() {
             let entry = entry.map_err(|errno| Error::os(errno, "getdents64"))?;

@@ -17,8 +17,10 @@ const BATCH_BYTES: u64 = 1 << 20;
 const THREADS_MAX: usize = 8;
 const BUFFER: usize = 128 * 1024;
 
+/// A file, and how many bytes of it there are.
+type Content = (File, u64);
 /// Lines, and the file whose digest a line ends with.
-type Batch = Vec<(Vec<u8>, Option<File>)>;
+type Batch = Vec<(Vec<u8>, Option<Content>)>;
 type Lines = Result<Vec<Vec<u8>>>;
 /// A batch, and where its lines go.
 type Job = (Batch, SyncSender<Lines>);
@@ -51,10 +53,10 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
         Ok(Batches { sender, threads, batch: Vec::new(), bytes: 0, waiting: VecDeque::new(), out })
     }
 
-    /// A line without its end; the digest of `content`, of about so many bytes, becomes its last word.
-    pub fn push(&mut self, line: Vec<u8>, content: Option<(File, u64)>) -> Result<()> {
+    /// A line without its end; the digest of `content` becomes its last word.
+    pub fn push(&mut self, line: Vec<u8>, content: Option<Content>) -> Result<()> {
         self.bytes += content.as_ref().map_or(0, |(_, size)| *size);
-        self.batch.push((line, content.map(|(file, _)| file)));
+        self.batch.push((line, content));
         if self.batch.len() >= BATCH_LINES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -98,20 +100,23 @@ fn work(jobs: &Jobs) {
         };
         let Some((batch, lines)) = next else { return };
         // Nobody waits for it any more only after a failure.
-        let _ = lines.send(batch.into_iter().map(|(line, file)| complete(line, file, &mut buffer)).collect());
+        let _ = lines.send(batch.into_iter().map(|(line, content)| complete(line, content, &mut buffer)).collect());
     }
 }
 
-fn complete(mut line: Vec<u8>, file: Option<File>, buffer: &mut [u8]) -> Result<Vec<u8>> {
-    if let Some(mut file) = file {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        loop {
+fn complete(mut line: Vec<u8>, content: Option<Content>, buffer: &mut [u8]) -> Result<Vec<u8>> {
+    if let Some((mut file, size)) = content {
+        let (mut hasher, mut left) = (Hasher::new(Algorithm::Sha256), size);
+        // The size is in the line: what is added behind it meanwhile is no part of this, and its end need not be asked for.
+        while left > 0 {
+            let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let name = || format!("reading {}", String::from_utf8_lossy(line::split(&line).0));
-            let length = file.read(buffer).with_context(name)?;
+            let length = file.read(buffer.get_mut(..wanted).unwrap_or_default()).with_context(name)?;
             match buffer.get(..length) {
                 Some([]) | None => break,
                 Some(bytes) => hasher.update(bytes),
             }
+            left -= length as u64;
         }
         line::add(&mut line, format_args!(" sha256={}", hasher.finish().hex()));
     }

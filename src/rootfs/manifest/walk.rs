@@ -46,8 +46,8 @@ struct Level {
     /// None while it is too far up to be kept open.
     dir: Option<Dir>,
     meta: Meta,
-    /// The next names, the last one first.
-    names: Vec<OsString>,
+    /// The next names, the last one first, and whether the directory says that it is a file.
+    names: Vec<(OsString, bool)>,
     /// The last name that was given out.
     last: Option<OsString>,
     /// Whether there may be names after those.
@@ -63,34 +63,29 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         while let Some(level) = self.levels.last_mut() {
             match level.next().with_context(|| format!("reading {}", shown(&self.path)))? {
                 None => self.leave()?,
-                Some(name) => {
+                Some((name, is_file)) => {
                     let path = [&self.path, name.as_bytes()].concat();
-                    self.entry(&name, &path).with_context(|| shown(&path))?;
+                    self.entry(&name, is_file, &path).with_context(|| shown(&path))?;
                 }
             }
         }
         self.batches.finish()
     }
 
-    fn entry(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
-        let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?;
-        let meta = dir.lookup(name)?.ok_or_else(changed)?;
-        if meta.mount != self.top.mount || meta.dev != self.top.dev {
-            return Err(Error::failed("something is mounted there: unmount it first"));
+    fn entry(&mut self, name: &OsStr, is_file: bool, path: &[u8]) -> Result<()> {
+        // A file is looked at when it is open; what else there is, by its name: opening may do something.
+        if is_file {
+            return self.file(name, path);
         }
-        if meta.kind == Kind::Directory {
-            return self.directory(name, path);
+        let meta = self.innermost()?.lookup(name)?.ok_or_else(changed)?;
+        self.check_mount(&meta)?;
+        match meta.kind {
+            Kind::Directory => return self.directory(name, path),
+            Kind::File => return self.file(name, path),
+            _ if self.link(path, &meta)? => return Ok(()),
+            _ => {}
         }
-        if let Some(first) = first_name(&mut self.links, path, &meta) {
-            let mut line = line::name(path);
-            line::add_bytes(&mut line, "link", &first);
-            return self.batches.push(line, None);
-        }
-        if meta.kind == Kind::File {
-            let (file, meta) = dir.open_file_meta(name)?;
-            let line = line::render(path, &meta, &meta::xattr_values(&file)?);
-            return self.batches.push(line, Some((file, meta.size)));
-        }
+        let dir = self.innermost()?;
         let mut line = line::render(path, &meta, &meta::xattr_values_at(dir, name)?);
         if meta.kind == Kind::Symlink {
             line::add_bytes(&mut line, "target", dir.readlink(name)?.as_bytes());
@@ -98,8 +93,33 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         self.batches.push(line, None)
     }
 
+    fn file(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
+        let (file, meta) = self.innermost()?.open_file_meta(name)?;
+        self.check_mount(&meta)?;
+        if self.link(path, &meta)? {
+            return Ok(());
+        }
+        let line = line::render(path, &meta, &meta::xattr_values(&file)?);
+        self.batches.push(line, Some((file, meta.size)))
+    }
+
+    fn check_mount(&self, meta: &Meta) -> Result<()> {
+        if meta.mount != self.top.mount || meta.dev != self.top.dev {
+            return Err(Error::failed("something is mounted there: unmount it first"));
+        }
+        Ok(())
+    }
+
+    /// Gives out a later name of an inode as a link to its first.
+    fn link(&mut self, path: &[u8], meta: &Meta) -> Result<bool> {
+        let Some(first) = first_name(&mut self.links, path, meta) else { return Ok(false) };
+        let mut line = line::name(path);
+        line::add_bytes(&mut line, "link", &first);
+        self.batches.push(line, None).map(|()| true)
+    }
+
     fn directory(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
-        let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?.subdir(name)?;
+        let dir = self.innermost()?.subdir(name)?;
         let meta = dir.meta()?;
         self.batches.push(line::render(path, &meta, &meta::xattr_values(&dir)?), None)?;
         self.levels.push(Level::new(dir, meta, self.path.len()));
@@ -111,6 +131,10 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
             (level.dir, level.names, level.has_more) = (None, Vec::new(), true);
         }
         Ok(())
+    }
+
+    fn innermost(&self) -> Result<&Dir> {
+        self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)
     }
 
     /// The innermost directory has been read to its end: goes on in the one above.
@@ -134,13 +158,13 @@ impl Level {
         Level { dir: Some(dir), meta, names: Vec::new(), last: None, has_more: true, parent }
     }
 
-    fn next(&mut self) -> Result<Option<OsString>> {
+    fn next(&mut self) -> Result<Option<(OsString, bool)>> {
         if self.names.is_empty() && self.has_more {
             self.read(NAMES_MAX)?;
         }
         let next = self.names.pop();
-        if next.is_some() {
-            self.last.clone_from(&next);
+        if let Some((name, _)) = &next {
+            self.last = Some(name.clone());
         }
         Ok(next)
     }
@@ -151,7 +175,7 @@ impl Level {
         let (mut smallest, mut has_more) = (BinaryHeap::new(), false);
         dir.for_each(|entry| {
             if self.last.as_ref().is_none_or(|last| entry.name > *last) {
-                smallest.push(entry.name);
+                smallest.push((entry.name, entry.kind == Some(Kind::File)));
             }
             if smallest.len() > most {
                 smallest.pop();
@@ -207,7 +231,7 @@ mod tests {
                 assert!(level.names.len() <= 7);
             }
             let Some(name) = level.next().unwrap() else { break };
-            all.push(name);
+            all.push(name.0);
         }
         assert_eq!(all.len(), 200);
         assert!(all.is_sorted());

@@ -201,20 +201,27 @@ struct Front {
 
 impl Front {
     /// Moves the byte at this place to the front.
+    ///
+    /// Sixteen at a time, as one number: a memmove of so few bytes, one place up, is ten times as slow where it goes
+    /// backwards by string instructions, as musl's does.
     #[inline(always)]
     fn take(&mut self, place: usize) -> u8 {
-        if let (0..16, Some(first)) = (place, self.bytes.first_chunk_mut::<16>()) {
-            // The sixteen as one number: what is before the place moves up by one.
-            let (all, shift) = (u128::from_le_bytes(*first), 8 * place as u32);
-            let byte = (all >> shift) as u8;
+        let byte = self.bytes[place & 255];
+        let mut first = byte;
+        let mut chunks = self.bytes.chunks_exact_mut(16).filter_map(<[u8]>::first_chunk_mut::<16>);
+        for _ in 0..place / 16 {
+            let Some(chunk) = chunks.next() else { break };
+            let all = u128::from_le_bytes(*chunk);
+            *chunk = (all << 8 | u128::from(first)).to_le_bytes();
+            first = (all >> 120) as u8;
+        }
+        if let Some(chunk) = chunks.next() {
+            // What is before the place moves up by one, the others stay.
+            let (all, shift) = (u128::from_le_bytes(*chunk), 8 * (place % 16) as u32);
             let below = (1u128 << shift) - 1;
             let above = all >> shift >> 8 << shift << 8;
-            *first = ((all & below) << 8 | above | u128::from(byte)).to_le_bytes();
-            return byte;
+            *chunk = ((all & below) << 8 | above | u128::from(first)).to_le_bytes();
         }
-        let byte = self.bytes[place & 255];
-        self.bytes.copy_within(..place & 255, 1);
-        self.bytes[0] = byte;
         byte
     }
 }
@@ -283,5 +290,21 @@ fn link(chain: &mut [u32], counts: [u32; 256]) {
             *entry |= (at as u32) << 8;
         }
         *place += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_moves_to_the_front_from_every_place() {
+        for place in 0..256 {
+            let mut front = Front { bytes: std::array::from_fn(|at| (at * 7 + 3) as u8) };
+            let mut expected = front.bytes;
+            expected[..=place].rotate_right(1);
+            assert_eq!(front.take(place), expected[0]);
+            assert_eq!(front.bytes, expected, "{place}");
+        }
     }
 }
