@@ -72,14 +72,17 @@ impl<'a> Sources<'a> {
         // Who signs a checksum file has signed what it tells of.
         let (signature, signed_sums) = match (&sums, signed) {
             (Some((word, bytes)), Some(mut verifier)) => {
-                verifier.update(bytes).and_then(|()| verifier.finish()).with_context(|| format!("{word:?}"))?;
+                verifier
+                    .update(bytes)
+                    .and_then(|()| verifier.finish())
+                    .with_context(|| format!("{:?}", shown(word)))?;
                 (None, true)
             }
             (_, signed) => (signed, false),
         };
         let from_sums = sums.map(|(word, bytes)| {
-            let found = sums::lookup(&bytes, &file_name(source)?).with_context(|| format!("{word:?}"))?;
-            let whence = format!("{}{}", if signed_sums { "signed " } else { "" }, word.to_string_lossy());
+            let found = sums::lookup(&bytes, &file_name(source)?).with_context(|| format!("{:?}", shown(word)))?;
+            let whence = format!("{}{}", if signed_sums { "signed " } else { "" }, shown(word));
             Ok::<_, Error>((Digest::parse(&found)?, whence))
         });
         let digest = from_sums.transpose()?.or(typed(args)?);
@@ -87,13 +90,15 @@ impl<'a> Sources<'a> {
     }
 
     fn signature(&self, args: &Args) -> Result<Option<Verifier>> {
-        let (key, signature) = match (args.value("pubkey"), args.value("signature")) {
+        let (key, word) = match (args.value("pubkey"), args.value("signature")) {
             (None, None) => return Ok(None),
-            (Some(key), Some(signature)) => (key, signature),
+            (Some(key), Some(word)) => (key, word),
             _ => return Err(args.usage("--pubkey and --signature are of use together only")),
         };
-        let signature = Signature::parse(&self.read(signature, SIGNATURE_MAX)?).context("--signature")?;
-        Verifier::new(self.key(key).context("--pubkey")?, signature).map(Some)
+        let signature = Signature::parse(&self.read(word, SIGNATURE_MAX)?);
+        let signature = signature.with_context(|| format!("--signature {:?}", shown(word)))?;
+        let verifier = Verifier::new(self.key(key).context("--pubkey")?, signature);
+        verifier.map(Some).with_context(|| format!("--signature {:?}", shown(word)))
     }
 
     /// A key as its base64 line, or in a file.
@@ -107,6 +112,11 @@ impl<'a> Sources<'a> {
     pub fn say(&self, text: &str) {
         self.cx.say(text);
     }
+}
+
+/// A FILE or URL for messages and the record: without the credentials in it.
+fn shown(word: &OsStr) -> String {
+    Source::parse(word, |_| false).map(|source| source.shown()).unwrap_or_default()
 }
 
 fn typed(args: &Args) -> Result<Option<(Digest, String)>> {
