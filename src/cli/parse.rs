@@ -241,7 +241,8 @@ impl Reading<'_> {
 
 /// The word of the usage line that stands for operand number `index`.
 fn first_missing(command: &Command, index: usize) -> &'static str {
-    command.operands.usage.split(' ').nth(index).unwrap_or("an operand")
+    let needed = |word: &&str| !word.starts_with('[');
+    command.operands.usage.split(' ').filter(needed).nth(index).unwrap_or("an operand")
 }
 
 fn is_known_flag(command: &Command, word: &OsStr) -> bool {

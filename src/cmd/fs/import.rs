@@ -29,7 +29,10 @@ pub const SPEC: Command = Command {
         "The tree arrives as it was: owners, modes, times, links, attributes, holes, devices. It counts when it is whole \
          and everything demanded of it has been checked; until then nothing of it has a name. An archive that holds its \
          tree in one top directory is unwrapped.",
-        "Without NAME one is taken from SOURCE.",
+        "Without NAME one is taken from SOURCE. 'sdme new -r NAME' makes a container of it and boots that, if there is systemd \
+         in the tree: where it is missing that is said, and it is not installed.",
+        "Servers are reached as curl would: http_proxy, https_proxy, all_proxy, no_proxy, SSL_CERT_FILE and SSL_CERT_DIR are \
+         heeded. What a server cuts short is asked for again from there.",
     ],
     flags: &[
         Flag::valued("name", None, "NAME", "The root filesystem's name. The same as giving it before SOURCE."),
