@@ -29,8 +29,7 @@ pub fn verify(paths: &Paths, name: &Name) -> Result<Verdict> {
         }
     };
     let filesystems = Dir::open(&paths.filesystems())?;
-    let file = origin::manifest_file(name);
-    let written = filesystems.open_file(&file).with_context(|| format!("manifest {file:?}"))?;
+    let written = origin::open_manifest(&filesystems, name).with_context(|| format!("{name}: its manifest"))?;
     let found = manifest::verify(&filesystems.subdir(name.as_str())?, BufReader::new(written), NAMED_MAX)?;
     if found.recorded != Digest::parse(&origin.tree)? {
         return Err(Error::failed(format!(
