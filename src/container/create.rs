@@ -113,12 +113,15 @@ fn taken(paths: &Paths, host: &mut Host) -> Result<BTreeSet<Name>> {
 /// While a container is made of it, nobody removes, renames or replaces a root filesystem.
 fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
     let Rootfs::Named(name) = rootfs else { return Ok(None) };
-    let tree =
-        Dir::open(&paths.filesystems().join(name.as_str())).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
-    match flock::try_shared(&tree)? {
-        true => Ok(Some(tree)),
-        false => Err(Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"))),
+    let busy = || Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"));
+    let open =
+        || Dir::open(&paths.filesystems().join(name.as_str())).map_err(|error| unknown_rootfs(paths, rootfs, error));
+    let tree = open()?;
+    // Between the opening and the locking another may have taken its place.
+    if !flock::try_shared(&tree)? || !open()?.meta()?.is_same(&tree.meta()?) {
+        return Err(busy());
     }
+    Ok(Some(tree))
 }
 
 /// Nothing unbootable is made: an `/etc` to write a machine id into, and an init to start.

@@ -4,7 +4,13 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::store::name::Name;
 use crate::store::origin::{self, Origin};
 use crate::sys::dir::Dir;
-use crate::sys::lock;
+use crate::sys::poll::{self, Wait};
+use crate::sys::{lock, meta};
+use std::time::Duration;
+
+/// Names change within milliseconds, but for a disk that is slow to sync.
+const NAMING_LIMIT: Duration = Duration::from_secs(60);
+const NAMING_PAUSE: Duration = Duration::from_millis(2);
 
 /// Before anything is read: the name must be free, or given up by `-f`.
 pub fn check_free(filesystems: &Dir, name: &Name, force: bool) -> Result<()> {
@@ -21,17 +27,29 @@ fn taken(name: &Name) -> Error {
 
 /// Gives `tree` of the stage its name. What it replaces is in its place in the stage afterwards, and goes with that.
 pub fn settle(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, origin: &Origin, force: bool) -> Result<()> {
-    origin::announce(filesystems, name, &stage.subdir(tree)?, origin)?;
-    let result = rename(filesystems, stage, tree, name, force);
-    if result.is_err() {
+    let _alone = naming(filesystems)?;
+    check_free(filesystems, name, force)?;
+    let announced = origin::announce(filesystems, name, stage, &stage.subdir(tree)?, origin);
+    if let Err(error) = announced.and_then(|()| rename(filesystems, stage, tree, name, force)) {
         // The first error is the one to tell; a record without its tree counts for nothing.
         let _ = origin::withdraw(filesystems, name);
-        return result;
+        return Err(error);
     }
     filesystems.sync()?;
-    let manifest = origin::manifest_file(name);
-    stage.rename(&manifest, filesystems, &manifest)?;
     origin::settle(filesystems, name)
+}
+
+/// A tree and its record change their names in several steps: while this lives nobody else takes one of them. It is
+/// the datadir that is locked, as `fs/` itself is for sweeps.
+pub fn naming(filesystems: &Dir) -> Result<Dir> {
+    let (guard, wait) = (filesystems.parent()?, Wait::at_most(NAMING_LIMIT));
+    while !lock::try_exclusive(&guard)? {
+        if wait.is_over() {
+            return Err(Error::new(Kind::Busy, "another sdme gives a root filesystem its name, and does not end"));
+        }
+        poll::pause(NAMING_PAUSE, wait)?;
+    }
+    Ok(guard)
 }
 
 fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, force: bool) -> Result<()> {
@@ -53,13 +71,88 @@ fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, force: bool) 
 /// Keeps everybody else from making containers of a tree, from renaming and from removing it. None: there is none, or
 /// what has the name is no directory.
 pub fn hold(filesystems: &Dir, name: &Name) -> Result<Option<Dir>> {
-    let tree = match filesystems.lookup_dir(name.as_str()) {
-        Ok(tree) => tree,
-        Err(_) => return Ok(None),
-    };
-    let Some(tree) = tree else { return Ok(None) };
+    match filesystems.lookup(name.as_str())? {
+        Some(meta) if meta.kind == meta::Kind::Directory => {}
+        _ => return Ok(None),
+    }
+    let Some(tree) = filesystems.lookup_dir(name.as_str())? else { return Ok(None) };
     match lock::try_exclusive(&tree).with_context(|| format!("{name}"))? {
         true => Ok(Some(tree)),
         false => Err(Error::new(Kind::Busy, format!("{name} is in use by another sdme"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::Paths;
+    use crate::store::datadir;
+    use crate::store::origin::Known;
+    use crate::sys::tree::Scratch;
+    use std::fs;
+    use std::io::Read;
+
+    fn stand(label: &str) -> (Scratch, Paths, Dir, Name) {
+        let scratch = Scratch::new(label);
+        let paths = Paths::under(scratch.path());
+        datadir::ensure(&paths).unwrap();
+        let filesystems = Dir::open(&paths.filesystems()).unwrap();
+        (scratch, paths, filesystems, Name::parse("sid").unwrap())
+    }
+
+    /// A stage with a tree and a manifest that says its source.
+    fn stage(paths: &Paths, filesystems: &Dir, source: &str) -> (Dir, Origin) {
+        let stage = filesystems.mkdir(format!(".stage-{source}"), 0o700).unwrap();
+        stage.mkdir("tree", 0o755).unwrap();
+        fs::write(paths.filesystems().join(format!(".stage-{source}/sid.manifest")), source).unwrap();
+        (stage, Origin { source: source.to_string(), ..Origin::default() })
+    }
+
+    fn is_whole(paths: &Paths, filesystems: &Dir, name: &Name, source: &str) {
+        let Known::Origin(origin) = origin::read(paths, name).unwrap() else { panic!("no record of {source}") };
+        let mut manifest = String::new();
+        origin::open_manifest(filesystems, name).unwrap().read_to_string(&mut manifest).unwrap();
+        assert_eq!((origin.source.as_str(), manifest.as_str()), (source, source));
+    }
+
+    #[test]
+    fn killed_at_any_step_a_replaced_tree_has_its_own_record_and_manifest() {
+        let (_scratch, paths, filesystems, name) = stand("claim-killed");
+        let (first, origin) = stage(&paths, &filesystems, "first");
+        settle(&filesystems, &first, "tree", &name, &origin, false).unwrap();
+        is_whole(&paths, &filesystems, &name, "first");
+        // Killed before its tree has the name.
+        let (second, origin) = stage(&paths, &filesystems, "second");
+        origin::announce(&filesystems, &name, &second, &second.subdir("tree").unwrap(), &origin).unwrap();
+        is_whole(&paths, &filesystems, &name, "first");
+        // Killed after it.
+        let (third, origin) = stage(&paths, &filesystems, "third");
+        origin::announce(&filesystems, &name, &third, &third.subdir("tree").unwrap(), &origin).unwrap();
+        third.exchange("tree", &filesystems, "sid").unwrap();
+        is_whole(&paths, &filesystems, &name, "third");
+        // The next, which fails or is killed before it has the name, takes nothing from it.
+        let (fourth, origin) = stage(&paths, &filesystems, "fourth");
+        assert_eq!(*settle(&filesystems, &fourth, "tree", &name, &origin, false).unwrap_err().kind(), Kind::Exists);
+        is_whole(&paths, &filesystems, &name, "third");
+        origin::announce(&filesystems, &name, &fourth, &fourth.subdir("tree").unwrap(), &origin).unwrap();
+        is_whole(&paths, &filesystems, &name, "third");
+    }
+
+    /// The one that comes late must not put its record in the place of the other's.
+    #[test]
+    fn many_that_take_one_name_leave_one_whole() {
+        let (_scratch, paths, filesystems, name) = stand("claim-many");
+        let stages: Vec<_> = (0..8).map(|number| stage(&paths, &filesystems, &format!("s{number}"))).collect();
+        std::thread::scope(|scope| {
+            for (number, (stage, origin)) in stages.iter().enumerate() {
+                let (filesystems, name) = (&filesystems, &name);
+                scope.spawn(move || {
+                    // What a lost race gives is no matter here.
+                    let _ = settle(filesystems, stage, "tree", name, origin, number % 2 == 0);
+                });
+            }
+        });
+        let Known::Origin(origin) = origin::read(&paths, &name).unwrap() else { panic!("a record of another tree") };
+        is_whole(&paths, &filesystems, &name, &origin.source);
     }
 }

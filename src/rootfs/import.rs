@@ -17,11 +17,11 @@ use crate::rootfs::sniff::{self, Form};
 use crate::rootfs::source::Source;
 use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
 use crate::rootfs::writer::{Totals, Writer};
-use crate::rootfs::{claim, manifest};
+use crate::rootfs::{claim, manifest, remove};
 use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::origin::Origin;
-use crate::store::stage::{self, Stage};
+use crate::store::stage::Stage;
 use crate::stream::count::Count;
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
@@ -93,7 +93,7 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
     datadir::ensure(around.paths)?;
     let filesystems = Dir::open(&around.paths.filesystems())?;
     // What cannot be cleaned up now hinders nobody: the next import tries again.
-    let _ = stage::sweep(&filesystems, Wait::at_most(SWEEP_LIMIT));
+    let _ = remove::sweep(around.paths, Wait::at_most(SWEEP_LIMIT));
     claim::check_free(&filesystems, &request.name, request.force)?;
     let stage = Stage::create(&filesystems)?;
     let shown = request.source.shown();

@@ -4,8 +4,8 @@ use crate::error::{Error, Kind, Result};
 use crate::paths::Paths;
 use crate::rootfs::claim;
 use crate::store::name::Name;
-use crate::store::origin;
 use crate::store::stage::{self, ENTRIES_MAX};
+use crate::store::{origin, record};
 use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
 use std::ffi::OsStr;
@@ -17,11 +17,15 @@ pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>
     let filesystems = open(paths, name)?;
     let held = claim::hold(&filesystems, name)?;
     is_needed()?;
-    if !stage::discard(&filesystems, OsStr::new(name.as_str()), wait)? {
-        return Err(missing(name));
-    }
+    let trash = {
+        // An import that takes the name from now on has a record of its own, which must stay.
+        let _alone = claim::naming(&filesystems)?;
+        let trash = stage::set_aside(&filesystems, OsStr::new(name.as_str()))?.ok_or_else(|| missing(name))?;
+        origin::remove(&filesystems, name)?;
+        trash
+    };
     drop(held);
-    origin::remove(&filesystems, name)
+    trash.remove(wait)
 }
 
 /// Errors: `NotFound`; `Exists`; `Busy`; what `is_needed` says.
@@ -29,32 +33,39 @@ pub fn rename(paths: &Paths, old: &Name, new: &Name, is_needed: impl FnOnce() ->
     let filesystems = open(paths, old)?;
     let _held = claim::hold(&filesystems, old)?;
     is_needed()?;
-    filesystems.rename_noreplace(old.as_str(), &filesystems, new.as_str()).map_err(|error| match error.kind() {
-        Kind::Exists => Error::new(Kind::Exists, format!("there is a root filesystem {new} already")),
-        _ => error,
-    })?;
-    origin::rename(&filesystems, old, new)
+    let _alone = claim::naming(&filesystems)?;
+    if filesystems.lookup(new.as_str())?.is_some() {
+        return Err(Error::new(Kind::Exists, format!("there is a root filesystem {new} already")));
+    }
+    let copied = origin::copy(&filesystems, old, new);
+    if let Err(error) = copied.and_then(|()| filesystems.rename_noreplace(old.as_str(), &filesystems, new.as_str())) {
+        // The first error is the one to tell; a record without its tree counts for nothing.
+        let _ = origin::remove(&filesystems, new);
+        return Err(error);
+    }
+    filesystems.sync()?;
+    origin::remove(&filesystems, old)
 }
 
-/// Removes what killed imports left, and records without a tree.
+/// Removes what killed commands left, and records without a tree.
 pub fn sweep(paths: &Paths, wait: Wait<'_>) -> Result<()> {
     let filesystems = match Dir::open(&paths.filesystems()) {
         Err(error) if error.is_not_found() => return Ok(()),
         other => other?,
     };
-    stage::sweep(&filesystems, wait)?;
+    let swept = stage::sweep(&filesystems, wait);
+    let _alone = claim::naming(&filesystems)?;
     for entry in filesystems.entries(ENTRIES_MAX)? {
+        // Nobody else writes a record now.
+        if record::is_temporary(&entry.name) {
+            filesystems.unlink(&entry.name)?;
+        }
         let Some(owner) = entry.name.to_str().and_then(origin::owner) else { continue };
-        // An import that is about to give its tree this name has a stage: then nothing is certain yet.
-        if filesystems.lookup(owner.as_str())?.is_none() && !has_stage(&filesystems)? {
+        if filesystems.lookup(owner.as_str())?.is_none() {
             origin::remove(&filesystems, &owner)?;
         }
     }
-    Ok(())
-}
-
-fn has_stage(filesystems: &Dir) -> Result<bool> {
-    Ok(filesystems.entries(ENTRIES_MAX)?.iter().any(|entry| stage::is_left_over(&entry.name)))
+    swept
 }
 
 fn open(paths: &Paths, name: &Name) -> Result<Dir> {
@@ -85,7 +96,7 @@ mod tests {
         datadir::ensure(&paths).unwrap();
         let (filesystems, name) = (Dir::open(&paths.filesystems()).unwrap(), Name::parse("sid").unwrap());
         let tree = filesystems.mkdir("sid", 0o755).unwrap();
-        origin::announce(&filesystems, &name, &tree, &Origin::default()).unwrap();
+        origin::announce(&filesystems, &name, &filesystems, &tree, &Origin::default()).unwrap();
         origin::settle(&filesystems, &name).unwrap();
         (scratch, paths, name)
     }
@@ -127,9 +138,40 @@ mod tests {
         assert_eq!(*rename(&paths, &name, &new, || Ok(())).unwrap_err().kind(), Kind::Exists);
     }
 
+    /// A removal takes its time over the tree: the name is free meanwhile, and the next one's record is not its own.
+    #[test]
+    fn a_tree_that_takes_the_name_of_a_removed_one_keeps_its_record() {
+        let (_scratch, paths, name) = stand("fs-remove-import");
+        let filesystems = Dir::open(&paths.filesystems()).unwrap();
+        let next = Origin { source: "next".into(), ..Origin::default() };
+        let trash = stage::set_aside(&filesystems, OsStr::new("sid")).unwrap().unwrap();
+        origin::remove(&filesystems, &name).unwrap();
+        let folder = filesystems.mkdir(".stage-0", 0o700).unwrap();
+        folder.mkdir("tree", 0o755).unwrap();
+        claim::settle(&filesystems, &folder, "tree", &name, &next, false).unwrap();
+        trash.remove(Wait::for_ever()).unwrap();
+        assert_eq!(origin::read(&paths, &name).unwrap(), Known::Origin(next));
+    }
+
+    /// As a `kill -9` leaves it just before the tree has its new name.
+    #[test]
+    fn a_rename_that_is_killed_leaves_the_record_with_the_tree() {
+        let (_scratch, paths, name) = stand("fs-rename-killed");
+        let (filesystems, new) = (Dir::open(&paths.filesystems()).unwrap(), Name::parse("unstable").unwrap());
+        fs::write(paths.filesystems().join("sid.manifest"), "m").unwrap();
+        origin::copy(&filesystems, &name, &new).unwrap();
+        assert_eq!(origin::read(&paths, &name).unwrap(), Known::Origin(Origin::default()));
+        filesystems.rename_noreplace("sid", &filesystems, "unstable").unwrap();
+        assert_eq!(origin::read(&paths, &new).unwrap(), Known::Origin(Origin::default()));
+        sweep(&paths, Wait::for_ever()).unwrap();
+        assert_eq!(names(&paths), ["unstable", "unstable.manifest", "unstable.origin"]);
+    }
+
     #[test]
     fn records_without_a_tree_are_swept() {
         let (_scratch, paths, _) = stand("fs-sweep");
+        fs::write(paths.filesystems().join("sid.manifest-new"), "").unwrap();
+        fs::write(paths.filesystems().join(".new-0123"), "").unwrap();
         fs::remove_dir(paths.filesystems().join("sid")).unwrap();
         fs::write(paths.filesystems().join("other.txt"), "").unwrap();
         sweep(&paths, Wait::for_ever()).unwrap();

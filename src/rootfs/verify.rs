@@ -4,7 +4,7 @@
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
-use crate::rootfs::manifest;
+use crate::rootfs::{list, manifest};
 use crate::store::name::Name;
 use crate::store::origin::{self, Known};
 use crate::sys::dir::Dir;
@@ -19,8 +19,10 @@ pub enum Verdict {
     Changed(Vec<String>),
 }
 
-/// Errors: it was never imported, or its manifest is not the one that its record tells of.
+/// Errors: `NotFound`; it was never imported, or its manifest is not the one that its record tells of.
 pub fn verify(paths: &Paths, name: &Name) -> Result<Verdict> {
+    // What is not there is told with what there is.
+    list::lookup(paths, name)?;
     let origin = match origin::read(paths, name).with_context(|| format!("root filesystem {name}"))? {
         Known::Origin(origin) => origin,
         Known::OfAnother(_) => return Err(origin::foreign(name)),
@@ -29,8 +31,7 @@ pub fn verify(paths: &Paths, name: &Name) -> Result<Verdict> {
         }
     };
     let filesystems = Dir::open(&paths.filesystems())?;
-    let file = origin::manifest_file(name);
-    let written = filesystems.open_file(&file).with_context(|| format!("manifest {file:?}"))?;
+    let written = origin::open_manifest(&filesystems, name).with_context(|| format!("{name}: its manifest"))?;
     let found = manifest::verify(&filesystems.subdir(name.as_str())?, BufReader::new(written), NAMED_MAX)?;
     if found.recorded != Digest::parse(&origin.tree)? {
         return Err(Error::failed(format!(
@@ -46,4 +47,20 @@ pub fn verify(paths: &Paths, name: &Name) -> Result<Verdict> {
         lines.push(format!("and {more} more"));
     }
     Ok(Verdict::Changed(lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tree::Scratch;
+    use std::fs;
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_there_is() {
+        let scratch = Scratch::new("verify-absent");
+        let paths = Paths::under(scratch.path());
+        fs::create_dir_all(paths.filesystems().join("sid")).unwrap();
+        let Err(error) = verify(&paths, &Name::parse("noble").unwrap()) else { panic!("it is not there") };
+        assert!(error.is_not_found() && error.to_string().contains("there are: sid"), "{error}");
+    }
 }

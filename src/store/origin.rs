@@ -1,6 +1,6 @@
 //! Where an imported root filesystem came from: a record beside the tree, never in it. `fs/NAME.origin` is its place, and
 //! `fs/NAME.origin-new` while the tree gets its name: two renames cannot be one, so each record says by its inode number
-//! to which tree it belongs.
+//! to which tree it belongs. The manifest beside it takes the same way. Whoever writes here is alone: `claim::naming`.
 
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
@@ -9,6 +9,7 @@ use crate::store::name::Name;
 use crate::store::record;
 use crate::sys::dir::Dir;
 use crate::text::keyvalue::Pairs;
+use std::fs::File;
 
 const VERSION: u32 = 1;
 /// A record is some hundred bytes; its notes are bounded by who writes them.
@@ -130,6 +131,10 @@ pub fn manifest_file(name: &Name) -> String {
     format!("{name}.manifest")
 }
 
+fn new_manifest_file(name: &Name) -> String {
+    format!("{name}.manifest-new")
+}
+
 /// What is known of the tree `fs/NAME`.
 ///
 /// Errors: `Invalid` when its record is not understood.
@@ -148,34 +153,69 @@ pub fn read(paths: &Paths, name: &Name) -> Result<Known> {
     Ok(other.map_or(Known::Nothing, Known::OfAnother))
 }
 
-/// Before the tree gets its name.
-pub fn announce(filesystems: &Dir, name: &Name, tree: &Dir, origin: &Origin) -> Result<()> {
+/// The manifest that goes with the record of the tree `fs/NAME`; `NotFound` when it has none.
+pub fn open_manifest(filesystems: &Dir, name: &Name) -> Result<File> {
+    if is_new(filesystems, name)? {
+        // The manifest gets its place first, the record after it.
+        match filesystems.open_file(new_manifest_file(name)) {
+            Err(error) if error.is_not_found() => {}
+            other => return other,
+        }
+    }
+    filesystems.open_file(manifest_file(name))
+}
+
+/// Before the tree gets its name; its manifest is moved out of `stage`.
+pub fn announce(filesystems: &Dir, name: &Name, stage: &Dir, tree: &Dir, origin: &Origin) -> Result<()> {
+    recover(filesystems, name)?;
+    absent_is_fine(stage.rename(manifest_file(name), filesystems, new_manifest_file(name)))?;
     record::write(filesystems, new_file(name), origin.render(tree.meta()?.ino).as_bytes(), 0o600)
 }
 
 /// After it.
 pub fn settle(filesystems: &Dir, name: &Name) -> Result<()> {
+    absent_is_fine(filesystems.rename(new_manifest_file(name), filesystems, manifest_file(name)))?;
     filesystems.rename(new_file(name), filesystems, file(name))?;
     filesystems.sync()
 }
 
+/// Goes on where an import was killed: with what it announced, or back from it when its tree did not get the name.
+fn recover(filesystems: &Dir, name: &Name) -> Result<()> {
+    if is_new(filesystems, name)? { settle(filesystems, name) } else { withdraw(filesystems, name) }
+}
+
+/// Whether the tree is the one that was announced last. A record that is not understood is of no tree.
+fn is_new(filesystems: &Dir, name: &Name) -> Result<bool> {
+    let Some(bytes) = record::read_limited(filesystems, new_file(name), ORIGIN_MAX)? else { return Ok(false) };
+    let Ok((_, inode)) = Origin::parse(&bytes) else { return Ok(false) };
+    Ok(filesystems.lookup(name.as_str())?.is_some_and(|tree| tree.ino == inode))
+}
+
 /// Of a tree that did not get its name after all.
 pub fn withdraw(filesystems: &Dir, name: &Name) -> Result<()> {
+    absent_is_fine(filesystems.unlink(new_manifest_file(name)))?;
     absent_is_fine(filesystems.unlink(new_file(name)))
 }
 
 /// Of a tree that is no more.
 pub fn remove(filesystems: &Dir, name: &Name) -> Result<()> {
-    for file in [new_file(name), file(name), manifest_file(name)] {
+    withdraw(filesystems, name)?;
+    for file in [file(name), manifest_file(name)] {
         absent_is_fine(filesystems.unlink(file))?;
     }
     Ok(())
 }
 
-/// The record of a tree that gets another name: first under the new one, so that it is never without.
-pub fn rename(filesystems: &Dir, old: &Name, new: &Name) -> Result<()> {
-    for (from, to) in [(new_file(old), file(new)), (file(old), file(new)), (manifest_file(old), manifest_file(new))] {
-        absent_is_fine(filesystems.rename(from, filesystems, to))?;
+/// Before a tree gets another name: its record has both, so that it is never without.
+pub fn copy(filesystems: &Dir, old: &Name, new: &Name) -> Result<()> {
+    recover(filesystems, old)?;
+    // Whatever stands there is of no tree.
+    remove(filesystems, new)?;
+    for (from, to) in [(manifest_file(old), manifest_file(new)), (file(old), file(new))] {
+        match filesystems.open_file(&from) {
+            Err(error) if error.is_not_found() => {}
+            opened => filesystems.link(&opened?, &to)?,
+        }
     }
     filesystems.sync()
 }
@@ -189,7 +229,7 @@ fn absent_is_fine(result: Result<()>) -> Result<()> {
 
 /// Whose record a file in `fs/` is, if it is one.
 pub fn owner(file: &str) -> Option<Name> {
-    let endings = [".origin", ".origin-new", ".manifest"];
+    let endings = [".origin", ".origin-new", ".manifest", ".manifest-new"];
     Name::parse(endings.iter().find_map(|ending| file.strip_suffix(ending))?).ok()
 }
 
@@ -235,13 +275,13 @@ mod tests {
     fn whenever_the_power_fails_a_tree_has_its_own_record() {
         let (_scratch, paths, filesystems, name) = stand("origin-steps");
         let tree = filesystems.mkdir("stage", 0o755).unwrap();
-        announce(&filesystems, &name, &tree, &origin("first")).unwrap();
+        announce(&filesystems, &name, &filesystems, &tree, &origin("first")).unwrap();
         filesystems.rename_noreplace("stage", &filesystems, "noble").unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::Origin(origin("first")));
         settle(&filesystems, &name).unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::Origin(origin("first")));
         let second = filesystems.mkdir("stage", 0o755).unwrap();
-        announce(&filesystems, &name, &second, &origin("second")).unwrap();
+        announce(&filesystems, &name, &filesystems, &second, &origin("second")).unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::Origin(origin("first")));
         filesystems.exchange("stage", &filesystems, "noble").unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::Origin(origin("second")));
@@ -255,7 +295,7 @@ mod tests {
         filesystems.mkdir("noble", 0o755).unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::Nothing);
         let other = filesystems.mkdir("other", 0o755).unwrap();
-        announce(&filesystems, &name, &other, &origin("x")).unwrap();
+        announce(&filesystems, &name, &filesystems, &other, &origin("x")).unwrap();
         settle(&filesystems, &name).unwrap();
         assert_eq!(read(&paths, &name).unwrap(), Known::OfAnother(origin("x")));
         remove(&filesystems, &name).unwrap();
@@ -266,6 +306,7 @@ mod tests {
     fn records_are_known_by_their_names() {
         assert_eq!(owner("noble.origin").unwrap().as_str(), "noble");
         assert_eq!(owner("noble.manifest").unwrap().as_str(), "noble");
+        assert_eq!(owner("noble.manifest-new").unwrap().as_str(), "noble");
         assert!(owner("noble").is_none() && owner(".origin").is_none() && owner("No.origin").is_none());
     }
 }

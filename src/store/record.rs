@@ -5,9 +5,15 @@ use crate::sys::dir::Dir;
 use crate::sys::kernel;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 
 /// A replacement that is being written, or that was killed, begins with this. Nobody reads it.
-pub const TEMPORARY_PREFIX: &str = ".new-";
+const TEMPORARY_PREFIX: &str = ".new-";
+
+/// Whether a name is that of a replacement.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+}
 
 /// The bytes of a regular file. None when there is none.
 ///

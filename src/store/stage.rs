@@ -2,7 +2,7 @@
 //! A thing being removed takes the same way back: renamed to a hidden name, then taken apart.
 
 use crate::error::{Context, Error, Kind, Result};
-use crate::store::record::TEMPORARY_PREFIX;
+use crate::store::record;
 use crate::sys::dir::Dir;
 use crate::sys::poll::{self, Wait};
 use crate::sys::{kernel, lock, tree};
@@ -70,21 +70,40 @@ impl Drop for Stage {
 /// False when there was no such name. An error, also that of an interrupt, leaves the rest under a hidden name that
 /// [`sweep`] removes.
 pub fn discard(parent: &Dir, name: &OsStr, wait: Wait<'_>) -> Result<bool> {
+    match set_aside(parent, name)? {
+        Some(trash) => trash.remove(wait).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// What has lost its name and is to be taken apart; if it is not, the next [`sweep`] does it.
+#[derive(Debug)]
+pub struct Trash {
+    parent: Dir,
+    name: OsString,
+    /// Locked, so that no sweep takes it too. None: it is no directory, and goes in one step.
+    _held: Option<Dir>,
+}
+
+impl Trash {
+    pub fn remove(self, wait: Wait<'_>) -> Result<()> {
+        tree::remove_within(&self.parent, &self.name, wait)
+    }
+}
+
+/// The first half of [`discard`]: takes the name away. None when there was no such name.
+pub fn set_aside(parent: &Dir, name: &OsStr) -> Result<Option<Trash>> {
     let trash = hidden(TRASH_PREFIX)?;
-    let held = {
-        let _unswept = unswept(parent)?;
-        match parent.rename_noreplace(name, parent, &trash) {
-            Err(error) if error.is_not_found() => return Ok(false),
-            other => other?,
-        }
-        // A thing that is no directory goes in one step: nobody needs to be kept away.
-        parent.subdir(&trash).ok()
-    };
+    let _unswept = unswept(parent)?;
+    match parent.rename_noreplace(name, parent, &trash) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    }
+    let held = parent.subdir(&trash).ok();
     if let Some(dir) = &held {
         lock::try_exclusive(dir)?;
     }
-    tree::remove_within(parent, &trash, wait)?;
-    Ok(true)
+    Ok(Some(Trash { parent: parent.reopen()?, name: trash, _held: held }))
 }
 
 /// While this lives no sweep looks for what is left over: what has its hidden name can be locked in peace.
@@ -132,7 +151,7 @@ fn left_over(parent: &Dir) -> Result<Vec<(OsString, Option<Dir>)>> {
 
 /// Names that are never a thing of the store.
 pub fn is_hidden(name: &OsStr) -> bool {
-    is_left_over(name) || name.as_bytes().starts_with(TEMPORARY_PREFIX.as_bytes())
+    is_left_over(name) || record::is_temporary(name)
 }
 
 /// Names of what is being made or removed, or was when its command was killed.

@@ -27,9 +27,10 @@ impl Polled {
         Ok(Polled::new(File::from(fd), watch))
     }
 
-    /// Opens a path of the caller's for reading from its beginning to its end.
+    /// Opens a path of the caller's for reading from its beginning to its end. A FIFO that nobody writes to yet is
+    /// waited for when it is read, where a signal is heard.
     pub fn open(path: &Path, watch: Watch) -> Result<Polled> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let fd = loop {
             match rustix::fs::open(path, flags, Mode::empty()) {
                 Err(Errno::INTR) => watch.check()?,
@@ -50,10 +51,16 @@ impl Polled {
 
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let waited = [(self.file.as_fd(), For::Input), (self.watch.fd(), For::Input)];
-        poll::poll(&waited, Wait::for_ever()).map_err(io::Error::other)?;
-        self.watch.check().map_err(io::Error::other)?;
-        self.file.read(buffer)
+        loop {
+            let waited = [(self.file.as_fd(), For::Input), (self.watch.fd(), For::Input)];
+            poll::poll(&waited, Wait::for_ever()).map_err(io::Error::other)?;
+            self.watch.check().map_err(io::Error::other)?;
+            match self.file.read(buffer) {
+                // Another reader of the same pipe was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 }
 
@@ -62,6 +69,8 @@ mod tests {
     use super::*;
     use crate::error::Kind;
     use crate::sys::signal::{Interrupts, SIGUSR2};
+    use crate::sys::tree::Scratch;
+    use rustix::fs::FileType;
     use std::io::{Write, pipe};
     use std::os::fd::OwnedFd;
 
@@ -79,5 +88,22 @@ mod tests {
         let error = Error::from(thread.unwrap_err());
         assert_eq!(*error.kind(), Kind::Interrupted(SIGUSR2));
         drop(far);
+    }
+
+    #[test]
+    fn a_fifo_is_opened_at_once_and_waited_for() {
+        let interrupts = Interrupts::block(&[SIGUSR2]).unwrap();
+        let scratch = Scratch::new("source-fifo");
+        let path = scratch.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let mut polled = Polled::open(&path, interrupts.watch().unwrap()).unwrap();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(b"abc").unwrap();
+        });
+        let mut bytes = Vec::new();
+        polled.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"abc");
+        writer.join().unwrap();
     }
 }
