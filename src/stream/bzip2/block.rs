@@ -212,9 +212,23 @@ impl Front {
             *first = ((all & below) << 8 | above | u128::from(byte)).to_le_bytes();
             return byte;
         }
-        let byte = self.bytes[place & 255];
-        self.bytes.copy_within(..place & 255, 1);
-        self.bytes[0] = byte;
+        self.take_far(place & 255)
+    }
+
+    /// The same sixteen by sixteen: musl's memmove is slow on what overlaps.
+    fn take_far(&mut self, place: usize) -> u8 {
+        let byte = self.bytes[place];
+        let mut moved = byte;
+        for chunk in self.bytes.chunks_exact_mut(16).take(place / 16) {
+            let last = chunk[15];
+            if let Some(all) = chunk.first_chunk_mut::<16>() {
+                *all = (u128::from_le_bytes(*all) << 8 | u128::from(moved)).to_le_bytes();
+            }
+            moved = last;
+        }
+        for place in self.bytes.iter_mut().take(place + 1).skip(place / 16 * 16) {
+            std::mem::swap(place, &mut moved);
+        }
         byte
     }
 }
@@ -283,5 +297,22 @@ fn link(chain: &mut [u32], counts: [u32; 256]) {
             *entry |= (at as u32) << 8;
         }
         *place += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_moves_to_the_front() {
+        let mut front = Front { bytes: std::array::from_fn(|at| at as u8) };
+        let mut list: Vec<u8> = (0..=255).collect();
+        for place in (0..256).chain((0..256).rev()).chain([15, 16, 17, 31, 32, 255, 0]) {
+            let byte = list.remove(place);
+            list.insert(0, byte);
+            assert_eq!(front.take(place), byte);
+            assert_eq!(front.bytes, list[..]);
+        }
     }
 }
