@@ -118,7 +118,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl From<io::Error> for Error {
+    /// One of ours that went through a reader comes out as it was.
     fn from(error: io::Error) -> Error {
+        let error = match error.downcast::<Error>() {
+            Ok(ours) => return ours,
+            Err(other) => other,
+        };
         match error.raw_os_error() {
             Some(number) => Error::new(Kind::Os(number), "input/output"),
             None => Error::failed(error.to_string()),
@@ -160,6 +165,13 @@ mod tests {
         let error = Error::os(Errno::NOENT, "openat(3, \"etc\")").context("state").context("web");
         assert_eq!(error.to_string(), "web: state: openat(3, \"etc\"): No such file or directory");
         assert!(error.is_not_found());
+    }
+
+    #[test]
+    fn ours_survives_a_reader() {
+        let error = Error::invalid("x").context("y");
+        let again = Error::from(io::Error::new(io::ErrorKind::InvalidData, error));
+        assert_eq!((again.kind(), again.to_string()), (&Kind::Invalid, "y: x".to_string()));
     }
 
     #[test]
