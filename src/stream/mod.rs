@@ -6,6 +6,7 @@
 
 pub mod ahead;
 pub mod bzip2;
+mod copy;
 pub mod count;
 pub mod decompress;
 pub mod gzip;

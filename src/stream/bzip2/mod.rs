@@ -266,3 +266,75 @@ impl Read for Bzip2 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the tool wrote them: one block; two streams of one each.
+    const ONE: &[u8] = include_bytes!("../../../tests/fuzz/corpus/bzip2/small");
+    const TWO: &[u8] = include_bytes!("../../../tests/fuzz/corpus/bzip2/two");
+
+    fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut unpacked = Vec::new();
+        let limits = Limits { threads: 2, ..Limits::default() };
+        open(io::Cursor::new(bytes.to_vec()), limits)?.read_to_end(&mut unpacked)?;
+        Ok(unpacked)
+    }
+
+    /// The segments of a stream, the one of this number cut once more, as a mark that is there by chance would do.
+    fn cut_apart(bytes: &[u8], number: usize, bit: usize, kind: Kind) -> Option<Vec<Segment>> {
+        let mut segments = Vec::new();
+        let mut source = bytes;
+        let keep = |segment| {
+            segments.push(segment);
+            Ok(())
+        };
+        split::split(&mut source, keep).unwrap();
+        let whole = &mut segments[number];
+        let (length, at) = (whole.bits.length, whole.bits.start + bit);
+        if bit == 0 || bit >= length {
+            return None;
+        }
+        let rest = Bits { bytes: whole.bits.bytes[at / 8..].to_vec(), start: at % 8, length: length - bit };
+        whole.bits.bytes.truncate(at.div_ceil(8));
+        whole.bits.length = bit;
+        segments.insert(number + 1, Segment { kind, bits: rest });
+        Some(segments)
+    }
+
+    fn unpack_segments(segments: Vec<Segment>) -> io::Result<Vec<u8>> {
+        let parts = ordered::spawn(2, move |queue| {
+            let mut workers = Workers::new(2);
+            let spare = Arc::new(Spare::default());
+            for segment in segments.into_iter().map(Arc::new) {
+                let (output, spare) = (queue.add(WAITING, segment.clone())?, spare.clone());
+                if segment.kind == Kind::Block {
+                    workers.run(move || decode(&segment.bits, &output, &spare))?;
+                }
+            }
+            Ok(())
+        })?;
+        let mut unpacked = Vec::new();
+        Bzip2 { parts, state: State::Between, crc: 0, piece: io::Cursor::default() }.read_to_end(&mut unpacked)?;
+        Ok(unpacked)
+    }
+
+    #[test]
+    fn a_mark_by_chance_changes_nothing() {
+        for bytes in [ONE, TWO] {
+            let expected = unpack(bytes).unwrap();
+            for kind in [Kind::Block, Kind::End] {
+                for number in [1, 2] {
+                    for segments in (0..).map_while(|bit| cut_apart(bytes, number, bit + 1, kind)) {
+                        let bit = segments[number].bits.length;
+                        match unpack_segments(segments) {
+                            Ok(unpacked) => assert!(unpacked == expected, "segment {number} cut at {bit}"),
+                            Err(error) => panic!("segment {number} cut at {bit}: {error}"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

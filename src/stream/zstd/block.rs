@@ -4,7 +4,8 @@ use super::Corrupt;
 use super::bits::BEFORE;
 use super::huffman::Code;
 use super::sequences::{Literals, Sequences};
-use super::window::{BEHIND, TOO_LARGE, Window};
+use super::window::{TOO_LARGE, Window};
+use crate::stream::copy::SPARE;
 
 const CUT: Corrupt = Corrupt("a block is cut short");
 
@@ -50,13 +51,13 @@ impl Blocks {
     /// Where the bytes of a block belong before it is unpacked.
     pub fn buffer(&mut self, length: usize) -> &mut [u8] {
         self.bytes.clear();
-        self.bytes.resize(BEFORE + length + BEHIND, 0);
+        self.bytes.resize(BEFORE + length + SPARE, 0);
         self.bytes.get_mut(BEFORE..BEFORE + length).unwrap_or_default()
     }
 
     /// Unpacks the block in the buffer.
     pub fn unpack(&mut self, window: &mut Window, begin: usize, most: usize) -> Result<(), Corrupt> {
-        let end = self.bytes.len() - BEHIND;
+        let end = self.bytes.len() - SPARE;
         let header = Header::parse(self.bytes.get(BEFORE..end).unwrap_or_default())?;
         let start = BEFORE + header.length;
         if header.literals > most {
@@ -69,7 +70,7 @@ impl Blocks {
         let mut literals = match header.kind {
             Kind::Raw => Literals { bytes: &self.bytes, at: start, end: after },
             _ => {
-                self.literals.resize(header.literals + BEHIND, 0);
+                self.literals.resize(header.literals + SPARE, 0);
                 let target = self.literals.get_mut(..header.literals).unwrap_or_default();
                 unpack_literals(&header, &self.bytes, start, &mut self.code, target)?;
                 Literals { bytes: &self.literals, at: 0, end: header.literals }

@@ -1,14 +1,10 @@
 //! What was unpacked last, which matches refer to: a ring whose blocks do not wrap.
 //!
 //! A block is written behind the one before, or at the front where no room is left behind. What stood there is farther
-//! back than the window by then. Copies write whole chunks, a little past their end; that much is spare as well.
+//! back than the window by then. Copies write a little past their end; that much is spare as well.
 
 use super::Corrupt;
-
-/// Bytes that are copied at once.
-const CHUNK: usize = 16;
-/// What copies may write past the end of a block.
-const SPARE: usize = 4 * CHUNK;
+use crate::stream::copy::{self, NoRoom, SPARE};
 
 /// The ring.
 #[derive(Default)]
@@ -116,90 +112,21 @@ impl Writer<'_> {
         if count + length > self.most - self.at {
             return Err(TOO_LARGE);
         }
-        let at = self.at;
-        *place(self.ring, at)? = *load(self.literals, from)?;
-        if count > CHUNK {
-            self.add_more(from, count)?;
-        }
-        let at = at + count;
+        copy::add(self.ring, self.at, self.literals, from, count)?;
+        let at = self.at + count;
         self.at = at + length;
-        if distance < CHUNK || distance > at {
-            return self.repeat_oddly(at, distance, length);
-        }
-        let chunk = *load(self.ring, at - distance)?;
-        *place(self.ring, at)? = chunk;
-        if length > CHUNK {
-            self.repeat_more(at, distance, length)?;
-        }
-        Ok(())
-    }
-
-    /// What is left of many literals.
-    #[inline(always)]
-    fn add_more(&mut self, from: usize, count: usize) -> Result<(), Corrupt> {
-        let at = self.at;
-        if count > 4 * CHUNK {
-            let target = self.ring.get_mut(at..at + count).ok_or(TOO_LARGE)?;
-            target.copy_from_slice(self.literals.get(from..from + count).ok_or(TOO_LARGE)?);
-            return Ok(());
-        }
-        let mut done = CHUNK;
-        while done < count {
-            *place(self.ring, at + done)? = *load(self.literals, from + done)?;
-            done += CHUNK;
-        }
-        Ok(())
-    }
-
-    /// What is left of a long match.
-    #[inline(always)]
-    fn repeat_more(&mut self, at: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
-        if length > 8 * CHUNK && distance >= length && at + length <= self.ring.len() {
-            self.ring.copy_within(at - distance..at - distance + length, at);
-            return Ok(());
-        }
-        let mut done = CHUNK;
-        while done < length {
-            let chunk = *load(self.ring, at - distance + done)?;
-            *place(self.ring, at + done)? = chunk;
-            done += CHUNK;
-        }
-        Ok(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn repeat_oddly(&mut self, at: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
         // Bytes that were never written, or that are no longer there.
-        if distance == 0 || distance as u64 > (self.before + at as u64).min(self.size) {
+        if distance as u64 > (self.before + at as u64).min(self.size) {
             return Err(TOO_FAR);
         }
-        match at.checked_sub(distance) {
-            Some(from) => self.repeat_closely(from, at, length),
-            None => self.repeat_old(at, distance, length),
+        match distance <= at {
+            true => Ok(copy::repeat(self.ring, at, distance, length)?),
+            false => self.repeat_old(at, distance, length),
         }
-    }
-
-    /// A short pattern again and again.
-    fn repeat_closely(&mut self, from: usize, at: usize, length: usize) -> Result<(), Corrupt> {
-        let distance = at - from;
-        let pattern = *load(self.ring, from)?;
-        // Once it fills a chunk, whole chunks of whole patterns can be copied.
-        let period = CHUNK.div_ceil(distance) * distance;
-        let first = self.ring.get_mut(at..at + period).ok_or(TOO_LARGE)?;
-        for (number, byte) in first.iter_mut().enumerate() {
-            *byte = pattern[number % distance];
-        }
-        let mut done = period;
-        while done < length {
-            let chunk = *load(self.ring, at + done - period)?;
-            *place(self.ring, at + done)? = chunk;
-            done += CHUNK;
-        }
-        Ok(())
     }
 
     /// From what was written before the ring began anew, maybe beyond its end.
+    #[cold]
     fn repeat_old(&mut self, at: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
         let from = (self.wrapped + at).checked_sub(distance).ok_or(TOO_FAR)?;
         let old = length.min(self.wrapped.checked_sub(from).ok_or(TOO_FAR)?);
@@ -218,17 +145,10 @@ impl Writer<'_> {
 pub const TOO_LARGE: Corrupt = Corrupt("a block holds more than it may");
 const TOO_FAR: Corrupt = Corrupt("a match lies before the beginning");
 
-/// What must follow literals that are added.
-pub const BEHIND: usize = SPARE;
-
-#[inline(always)]
-fn load(bytes: &[u8], at: usize) -> Result<&[u8; CHUNK], Corrupt> {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(TOO_LARGE)
-}
-
-#[inline(always)]
-fn place(bytes: &mut [u8], at: usize) -> Result<&mut [u8; CHUNK], Corrupt> {
-    bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut).ok_or(TOO_LARGE)
+impl From<NoRoom> for Corrupt {
+    fn from(_: NoRoom) -> Corrupt {
+        TOO_FAR
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! lz4: the frame format (`doc/lz4_Frame_format.md` of lz4), skippable frames and the legacy one, around lz4_flex's blocks.
+//! lz4: the frame format (`doc/lz4_Frame_format.md` of lz4), skippable frames and the legacy one.
 
+mod block;
+
+use crate::stream::copy::SPARE;
 use crate::stream::xxhash::Xxh32;
 use crate::stream::{input, invalid};
-use lz4_flex::block::decompress_into_with_dict;
 use std::io::{self, BufRead, Read};
 
 pub const MAGIC: u32 = 0x184d_2204;
@@ -201,19 +203,22 @@ impl<R: BufRead> Lz4<R> {
     }
 
     fn unpack(&mut self, history: usize, most: usize, is_stored: bool) -> io::Result<()> {
+        let length = self.compressed.len();
         // No byte unpacks to more than 255: a short block needs no room for the longest one.
-        let most = if is_stored { most } else { most.min(self.compressed.len() * 255) };
-        if self.window.len() < history + most {
-            self.window.resize(history + most, 0);
+        let most = if is_stored { length } else { most.min(length * 255) };
+        if self.window.len() < history + most + SPARE {
+            self.window.resize(history + most + SPARE, 0);
         }
-        let (before, block) = self.window.split_at_mut(history);
-        let block = block.get_mut(..most).unwrap_or_default();
-        let length = match is_stored {
-            true => self.compressed.as_slice().read(block)?,
-            false => decompress_into_with_dict(&self.compressed, block, before)
-                .map_err(|error| invalid(format!("lz4: a block is corrupt ({error})")))?,
-        };
-        (self.at, self.end) = (history, history + length);
+        self.end = history + most;
+        match is_stored {
+            true => self.window.get_mut(history..self.end).unwrap_or_default().copy_from_slice(&self.compressed),
+            false => {
+                self.compressed.resize(length + SPARE, 0);
+                self.end = block::unpack(&self.compressed, length, &mut self.window, history, most)
+                    .map_err(|why| invalid(format!("lz4: {why}")))?;
+            }
+        }
+        self.at = history;
         Ok(())
     }
 }
