@@ -1,6 +1,8 @@
 //! How much an import may be, whatever its bytes say: each bound has a name, a reason and a flag.
 
 use crate::error::{Error, Result};
+use crate::stream::decompress::Limits;
+use crate::stream::tar;
 
 /// What one import may come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub struct Bounds {
     pub layers: usize,
     /// Bytes that come out for each one that went in; what compresses better than this is no tree of files.
     pub ratio: u64,
+    /// Bytes of memory that unpacking a stream may ask for, its window or dictionary.
+    pub window: u64,
+    /// Bytes of an extended header or a long name of a tar archive.
+    pub header: u64,
 }
 
 impl Default for Bounds {
@@ -31,7 +37,18 @@ impl Default for Bounds {
             layers: 512,
             // Zeros come to 1032 in deflate; a Debian tree to 5.
             ratio: 2000,
+            // What `zstd -d` takes without --long; `xz -9` asks for half of it.
+            window: 128 << 20,
+            // Attributes have 64 KiB, a path 4: this is for many of them at once.
+            header: tar::HEADER_MAX,
         }
+    }
+}
+
+impl Bounds {
+    /// For a decoder.
+    pub fn decoding(&self) -> Limits {
+        Limits { window: self.window, ..Limits::default() }
     }
 }
 

@@ -169,12 +169,23 @@ struct Image<'a> {
     platform: Option<&'a Platform>,
 }
 
+impl Image<'_> {
+    /// Of what is no image none can be chosen.
+    fn refuse_name(&self) -> Result<()> {
+        match self.reference {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("--image {name:?}: this is no image but a tree of files"))),
+        }
+    }
+}
+
 /// A tree, or a layout of an image.
 fn directory(source: &Dir, image: &Image<'_>, options: &dir::Options<'_>, mut writer: Writer) -> Result<Unpacked> {
     let (form, manifest) = if layout::is_layout(source)? {
         let info = oci::unpack_layout(source, image.reference, image.platform, &mut writer)?;
         ("OCI layout", info.digest.to_string())
     } else {
+        image.refuse_name()?;
         dir::copy(source, &mut writer, options)?;
         ("directory", String::new())
     };
@@ -214,19 +225,24 @@ fn stream(
     let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
     let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
-    let plain = Ratio::new(decompress::open(Box::new(packed), compression)?, taken, job.bounds.ratio);
+    let plain = Ratio::new(
+        decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?,
+        taken,
+        job.bounds.ratio,
+    );
     let mut plain = Peek::new(plain);
     let form = sniff::form(plain.peek(sniff::HEAD)?)?;
     let (what, manifest) = match form {
         Form::Disk(name) => return Err(no_disk(name)),
         Form::Tar => {
-            let mut archive = tar::Archive::new(plain);
+            job.image.refuse_name()?;
+            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
             unpack_tar::unpack(&mut archive, &mut writer)?;
             archive.finish()?;
             ("tar", String::new())
         }
         Form::Image => {
-            let mut archive = tar::Archive::new(plain);
+            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
             let spooled = job.stage.mkdir(SPOOL, 0o700)?;
             spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
             archive.finish()?;

@@ -11,7 +11,6 @@ pub mod count;
 pub mod decompress;
 pub mod gzip;
 mod input;
-pub mod limit;
 pub mod lz4;
 pub mod lzma;
 mod ordered;

@@ -59,6 +59,8 @@ pub const SPEC: Command = Command {
         Flag::valued("max-path", None, "N", "At most so many bytes of a path. Default: 4096."),
         Flag::valued("max-depth", None, "N", "At most so many directories in one another. Default: 1024."),
         Flag::valued("max-layers", None, "N", "At most so many layers of an image. Default: 512."),
+        Flag::valued("max-window", None, "SIZE", "At most so much memory for a decoder's window. Default: 128M."),
+        Flag::valued("max-header", None, "SIZE", "At most so many bytes of one tar header's extensions. Default: 1M."),
         Flag::valued("max-ratio", None, "N", "At most so many bytes for each compressed one. Default: 2000."),
         flags::JSON,
     ],
@@ -136,14 +138,14 @@ fn refuse_running(cx: &Context, name: &Name, force: bool) -> Result<()> {
 fn bounds(args: &Args) -> Result<Bounds> {
     let usual = Bounds::default();
     let number = |flag: &str, usual: u64| args.number(flag).map(|number| number.unwrap_or(usual));
-    let bytes = match args.text("max-bytes")? {
-        None => usual.bytes,
-        Some(text) => {
-            size::parse(text).ok_or_else(|| args.usage(&format!("--max-bytes: {text:?} is no size, like 20G")))?
-        }
+    let size = |flag: &str, usual: u64| match args.text(flag)? {
+        None => Ok(usual),
+        Some(text) => size::parse(text).ok_or_else(|| args.usage(&format!("--{flag}: {text:?} is no size, like 20G"))),
     };
     Ok(Bounds {
-        bytes,
+        bytes: size("max-bytes", usual.bytes)?,
+        window: size("max-window", usual.window)?,
+        header: size("max-header", usual.header)?,
         entries: number("max-entries", usual.entries)?,
         path: number("max-path", usual.path as u64)? as usize,
         depth: number("max-depth", usual.depth as u64)? as usize,

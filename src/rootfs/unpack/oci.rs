@@ -14,6 +14,7 @@ use crate::oci::blobs::Whole;
 use crate::oci::image::{self, Image, Layer};
 use crate::oci::platform::Platform;
 use crate::oci::types::Config;
+use crate::rootfs::bounds::Bounds;
 use crate::rootfs::unpack::entry;
 use crate::rootfs::writer::{Attributes, Writer};
 use crate::stream::ahead::Ahead;
@@ -59,8 +60,8 @@ pub fn unpack_layout(
     writer: &mut Writer,
 ) -> Result<ImageInfo> {
     let image = image::open(layout, reference, platform)?;
-    let ratio = writer.bounds().ratio;
-    let begin = |number: usize| image.layers.get(number).map(|layer| begin(layout, &image, layer, ratio)).transpose();
+    let bounds = writer.bounds();
+    let begin = |number: usize| image.layers.get(number).map(|layer| begin(layout, &image, layer, &bounds)).transpose();
     writer.directory(b".", &ROOT)?;
     let mut next = begin(0)?;
     let mut number = 0;
@@ -84,7 +85,7 @@ struct Stream {
     plain: Whole,
 }
 
-fn begin(layout: &Dir, image: &Image, layer: &Layer, ratio: u64) -> Result<Stream> {
+fn begin(layout: &Dir, image: &Image, layer: &Layer, bounds: &Bounds) -> Result<Stream> {
     let blob = image.open_layer(layout, layer)?;
     let (name, stored) = (blob.name().to_string(), blob.whole());
     let mut blob = Peek::new(blob);
@@ -93,7 +94,7 @@ fn begin(layout: &Dir, image: &Image, layer: &Layer, ratio: u64) -> Result<Strea
     let is_checked = compression == Compression::None && layer.member.digest() == Some(layer.diff_id);
     let counter = Counter::default();
     let packed = Box::new(Count::new(blob, counter.clone()));
-    let bytes = Ratio::new(decompress::open(packed, compression)?, counter, ratio);
+    let bytes = Ratio::new(decompress::open_within(packed, compression, bounds.decoding())?, counter, bounds.ratio);
     Ok(match is_checked {
         true => Stream { name, bytes: Box::new(bytes), plain: stored.clone(), stored },
         false => {
@@ -127,7 +128,7 @@ fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole) {
 impl Stream {
     fn unpack(self, writer: &mut Writer) -> Result<()> {
         // The digest tells a stream that is cut short; some tools write no end of archive.
-        let mut archive = Archive::new(self.bytes).with_open_end();
+        let mut archive = Archive::new(self.bytes).with_open_end().with_limit(writer.bounds().header);
         unpack(&mut archive, writer)?;
         archive.finish()?;
         match self.stored.is_whole() && self.plain.is_whole() {

@@ -235,7 +235,7 @@ impl<R: Read> Archive<R> {
         let size = size(header)?;
         if size > self.limit {
             return Err(Error::invalid(format!(
-                "an extended header of {size} bytes: more than {} is not read",
+                "an extended header of {size} bytes: more than {} is not read (--max-header moves the bound)",
                 self.limit
             )));
         }

@@ -1,9 +1,9 @@
 //! The integrity checks of xz blocks (section 2.1.1.2 of `xz-file-format.txt`). One that is not known is refused: what
 //! cannot be verified is not taken.
 
+use crate::digest::{Algorithm, Hasher};
 use crate::stream::input::groups;
 use crate::stream::invalid;
-use crate::stream::xz::sha256::Sha256;
 use std::io;
 use zlib_rs::crc32::crc32;
 
@@ -43,7 +43,7 @@ pub enum Sum {
     None,
     Crc32(u32),
     Crc64(Crc64),
-    Sha256(Box<Sha256>),
+    Sha256(Box<Hasher>),
 }
 
 impl Sum {
@@ -52,7 +52,7 @@ impl Sum {
             Kind::None => Sum::None,
             Kind::Crc32 => Sum::Crc32(0),
             Kind::Crc64 => Sum::Crc64(Crc64::default()),
-            Kind::Sha256 => Sum::Sha256(Box::new(Sha256::new())),
+            Kind::Sha256 => Sum::Sha256(Box::new(Hasher::new(Algorithm::Sha256))),
         }
     }
 
@@ -71,7 +71,7 @@ impl Sum {
             Sum::None => Vec::new(),
             Sum::Crc32(crc) => crc.to_le_bytes().to_vec(),
             Sum::Crc64(crc) => crc.finish().to_le_bytes().to_vec(),
-            Sum::Sha256(hash) => hash.finish().to_vec(),
+            Sum::Sha256(hash) => hash.finish().bytes().to_vec(),
         }
     }
 }

@@ -7,7 +7,6 @@ pub mod block;
 pub mod check;
 pub mod framing;
 pub mod header;
-mod sha256;
 
 use crate::stream::cut;
 use crate::stream::decompress::{Limits, window_exceeded};

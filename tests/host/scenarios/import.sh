@@ -50,6 +50,20 @@ expect_exit 1 sdme fs import bad "$work/cut.tar.xz"
 expect_exit 130 timeout --preserve-status -s INT 0.3 sdme fs import bad "$archives/tree.tar.bz2"
 lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
 
+note "each bound has its flag, and what is no image has no name"
+for bound in max-bytes=1M max-entries=100 max-path=20 max-depth=3 max-ratio=1; do
+  expect_exit 1 sdme fs import bad "$archives/tree.tar.zst" "--$bound"
+  contains "$stderr" "--${bound%=*}"
+done
+expect_exit 1 sdme fs import bad "$archives/tree.tar.lzma" --max-window=1K
+contains "$stderr" '--max-window'
+expect_exit 1 sdme fs import bad "$archives/tree.tar" --max-header=10
+contains "$stderr" '--max-header'
+expect_exit 1 sdme fs import bad "$archives/layout" --max-layers=1
+contains "$stderr" '--max-layers'
+expect_exit 2 sdme fs import bad "$archives/tree.tar" --image x
+lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
+
 note "kill -9 in the middle: told by ls, gone with the next import"
 timeout -s KILL 0.4 sdme fs import bad "$archives/tree.tar.bz2" >/dev/null 2>&1
 capture sdme fs ls
