@@ -1,6 +1,8 @@
 //! An import: a straight pipe, one small reader a stage, into a hidden stage beside the target; then whole, by one rename.
 //!
-//!     open (file | stdin | http) -> count -> seal (hash) -> sniff -> decompress -> ratio -> sniff -> unpack -> writer
+//! ```text
+//! open (file | stdin | http) -> count -> seal (hash) -> sniff -> decompress -> ratio -> sniff -> unpack -> writer
+//! ```
 //!
 //! Reading with hashing, decompression and writing are on threads of their own.
 

@@ -388,8 +388,8 @@ fn chunks(body: &[u8], step: usize, room: usize) -> Option<(Vec<u8>, usize)> {
 /// What a decoder may hold for any input: lz4's largest window and a little, as none of the seeds asks for more.
 const DECODER_MEMORY: usize = 12 << 20;
 
-/// A stream of one format, its output bounded; with each number of threads that takes other ways. It has a memory count of
-/// its own, as a thread.
+/// A stream of one format, its output bounded; by one thread and by two where that makes a difference. It has a memory
+/// count of its own, as a thread.
 fn stream(bytes: &[u8], kind: Compression) {
     let unpack = |threads| {
         memory::reset();
@@ -401,6 +401,9 @@ fn stream(bytes: &[u8], kind: Compression) {
         outcome.map(|_| unpacked).ok()
     };
     let unpack = |threads| std::thread::scope(|scope| scope.spawn(move || unpack(threads)).join()).unwrap();
-    assert!(unpack(1) == unpack(2));
+    let one = unpack(1);
+    if matches!(kind, Compression::Bzip2 | Compression::Xz) {
+        assert!(one == unpack(2));
+    }
     sniff(bytes);
 }

@@ -1,12 +1,14 @@
 //! What a tree was when it was imported, as text: a line an entry, in an order that depends on the tree only. Its SHA-256
 //! is the tree's digest; a later walk over the tree is compared with it line by line and names what changed.
 //!
-//!     sdme tree 1
-//!     . type=d mode=0755 uid=0 gid=0 mtime=1700000000.000000000
-//!     bin type=l uid=0 gid=0 mtime=1700000000.000000000 target=usr/bin
-//!     dev/null type=c mode=0666 uid=0 gid=0 mtime=1700000000.000000000 rdev=1:3
-//!     etc/motd type=f mode=0644 uid=0 gid=0 mtime=1700000000.123456789 size=286 sha256=9f86...
-//!     etc/other link=etc/motd
+//! ```text
+//! sdme tree 1
+//! . type=d mode=0755 uid=0 gid=0 mtime=1700000000.000000000
+//! bin type=l uid=0 gid=0 mtime=1700000000.000000000 target=usr/bin
+//! dev/null type=c mode=0666 uid=0 gid=0 mtime=1700000000.000000000 rdev=1:3
+//! etc/motd type=f mode=0644 uid=0 gid=0 mtime=1700000000.123456789 size=286 sha256=9f86...
+//! etc/other link=etc/motd
+//! ```
 //!
 //! A directory stands before what is in it, names in the order of their bytes. In a name, a target and the name of an
 //! extended attribute (`xattr.NAME=HEX`, `sha256:HEX` for a long value) every byte that is not printable ASCII, and the
