@@ -2,19 +2,23 @@
 
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
+use crate::store::record;
+use crate::sys::dir::Dir;
 use crate::systemd::unit;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FILE: &str = "sdme@.service";
+const MODE: u32 = 0o644;
 /// Others may make entries in a sticky directory, but not replace root's.
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Sees to it that systemd finds a template, and tells whether it must be told to look again.
 pub fn ensure(paths: &Paths) -> Result<bool> {
-    let ours = paths.host("/run/systemd/system").join(FILE);
+    let directory = paths.host("/run/systemd/system");
+    let ours = directory.join(FILE);
     let theirs = paths
         .unit_directories()
         .into_iter()
@@ -28,7 +32,7 @@ pub fn ensure(paths: &Paths) -> Result<bool> {
     let text = unit::template(&binary)?;
     match fs::read_to_string(&ours) {
         Ok(present) if present == text => Ok(false),
-        _ => write(&ours, &text).map(|()| true),
+        _ => write(&directory, &text).map(|()| true),
     }
 }
 
@@ -56,18 +60,30 @@ fn fault(uid: u32, mode: u32, directory: bool) -> Option<&'static str> {
     }
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<()> {
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&new); // The error that matters is the first.
-    }
-    written.with_context(|| format!("writing {path:?}"))
+/// Each start of a batch may do this at once.
+fn write(directory: &Path, text: &str) -> Result<()> {
+    let written = Dir::open(directory).and_then(|dir| record::write(&dir, FILE, text.as_bytes(), MODE));
+    written.with_context(|| format!("writing {FILE} in {directory:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::tree::Scratch;
+
+    #[test]
+    fn a_batch_of_starts_writes_it_at_once() {
+        for _ in 0..20 {
+            let scratch = Scratch::new("template-batch");
+            std::thread::scope(|scope| {
+                for starter in [0; 8].map(|_| scope.spawn(|| write(scratch.path(), "text"))) {
+                    starter.join().unwrap().unwrap();
+                }
+            });
+            assert_eq!(scratch.dir().entries(9).unwrap().len(), 1);
+            assert_eq!(fs::read_to_string(scratch.path().join(FILE)).unwrap(), "text");
+        }
+    }
 
     #[test]
     fn only_roots_own_files_are_run_as_root() {
