@@ -145,14 +145,10 @@ fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
 }
 
 fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {
-    let Rootfs::Named(name) = rootfs else { return error };
-    if !error.is_not_found() {
-        return error;
+    match rootfs {
+        Rootfs::Named(name) if error.is_not_found() => datadir::no_filesystem(paths, name),
+        _ => error,
     }
-    let known = datadir::filesystem_names(paths).unwrap_or_default();
-    let known: Vec<&str> = known.iter().map(Name::as_str).collect();
-    let there = if known.is_empty() { "there is none".to_string() } else { format!("there are: {}", known.join(", ")) };
-    Error::new(Kind::NotFound, format!("there is no root filesystem {name} in {:?}; {there}", paths.filesystems()))
 }
 
 fn choose_layers(paths: &Paths, rootfs: &Rootfs) -> Result<Choice> {

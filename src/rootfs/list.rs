@@ -1,6 +1,6 @@
 //! The imported root filesystems, and what is wrong with those that are broken.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::paths::Paths;
 use crate::rootfs::inspect::{self, Facts};
 use crate::store::datadir;
@@ -36,13 +36,10 @@ pub fn list(paths: &Paths) -> Result<Listing> {
 
 /// One of them. Errors: `NotFound`, with those that there are.
 pub fn lookup(paths: &Paths, name: &Name) -> Result<Entry> {
-    let known = datadir::filesystem_names(paths)?;
-    if known.contains(name) {
-        return Ok(entry(paths, name.clone()));
+    match datadir::filesystem_names(paths)?.contains(name) {
+        true => Ok(entry(paths, name.clone())),
+        false => Err(datadir::no_filesystem(paths, name)),
     }
-    let words: Vec<&str> = known.iter().map(Name::as_str).collect();
-    let there = if words.is_empty() { "there is none".to_string() } else { format!("there are: {}", words.join(", ")) };
-    Err(Error::new(Kind::NotFound, format!("there is no root filesystem {name} in {:?}; {there}", paths.filesystems())))
 }
 
 fn entry(paths: &Paths, name: Name) -> Entry {

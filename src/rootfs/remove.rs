@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::paths::Paths;
 use crate::rootfs::claim;
+use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
 use crate::store::{origin, record};
@@ -20,7 +21,8 @@ pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>
     let trash = {
         // An import that takes the name from now on has a record of its own, which must stay.
         let _alone = claim::naming(&filesystems)?;
-        let trash = stage::set_aside(&filesystems, OsStr::new(name.as_str()))?.ok_or_else(|| missing(name))?;
+        let trash = stage::set_aside(&filesystems, OsStr::new(name.as_str()))?
+            .ok_or_else(|| datadir::no_filesystem(paths, name))?;
         origin::remove(&filesystems, name)?;
         trash
     };
@@ -71,20 +73,15 @@ pub fn sweep(paths: &Paths, wait: Wait<'_>) -> Result<()> {
 fn open(paths: &Paths, name: &Name) -> Result<Dir> {
     match Dir::open(&paths.filesystems()) {
         Ok(filesystems) if filesystems.lookup(name.as_str())?.is_some() => Ok(filesystems),
-        Ok(_) => Err(missing(name)),
-        Err(error) if error.is_not_found() => Err(missing(name)),
+        Ok(_) => Err(datadir::no_filesystem(paths, name)),
+        Err(error) if error.is_not_found() => Err(datadir::no_filesystem(paths, name)),
         Err(error) => Err(error),
     }
-}
-
-fn missing(name: &Name) -> Error {
-    Error::new(Kind::NotFound, format!("there is no root filesystem {name}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::datadir;
     use crate::store::origin::{Known, Origin};
     use crate::sys::lock;
     use crate::sys::tree::Scratch;

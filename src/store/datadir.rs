@@ -1,6 +1,6 @@
 //! The datadir: `containers/NAME/`, `fs/NAME/`, `locks/`. Made with 0700, refused where somebody else could write.
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
@@ -121,6 +121,15 @@ pub fn filesystem_names(paths: &Paths) -> Result<Vec<Name>> {
     names_in(&paths.filesystems())
 }
 
+/// The error for a root filesystem that is not there: it names those that are.
+pub fn no_filesystem(paths: &Paths, name: &Name) -> Error {
+    let known = filesystem_names(paths).unwrap_or_default();
+    let words: Vec<&str> = known.iter().map(Name::as_str).collect();
+    let there = if words.is_empty() { "there is none".to_string() } else { format!("there are: {}", words.join(", ")) };
+    let what = format!("there is no root filesystem {name} in {:?}; {there}", paths.filesystems());
+    Error::new(Kind::NotFound, what)
+}
+
 fn names_in(path: &Path) -> Result<Vec<Name>> {
     let dir = match Dir::open(path) {
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
@@ -139,7 +148,7 @@ pub fn containers(paths: &Paths) -> Result<Dir> {
 
 /// The directory of one container. `NotFound` when there is none.
 pub fn open(paths: &Paths, name: &Name) -> Result<Dir> {
-    let missing = || Error::new(crate::error::Kind::NotFound, format!("there is no container {:?}", name.as_str()));
+    let missing = || Error::new(Kind::NotFound, format!("there is no container {:?}", name.as_str()));
     let containers = match containers(paths) {
         Err(error) if error.is_not_found() => return Err(missing()),
         other => other?,

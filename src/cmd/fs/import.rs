@@ -97,7 +97,7 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         progress: progress.clone(),
         watch: &watch,
         open_url: &|url| sources.open_url(url),
-        say: &|text| sources.say(text),
+        say: &|text| cx.say(text),
     };
     let shown = cx.stderr_tty && !cx.quiet;
     let imported = progress::while_shown(shown, || line(&name, &progress), || import::import(request, &around))?;

@@ -5,6 +5,7 @@ use crate::cmd::Context;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Context as _, Error, Result};
 use crate::http::{Agent, Settings, Url};
+use crate::paths::Paths;
 use crate::rootfs::import::{Bytes, Opened};
 use crate::rootfs::seal::Demands;
 use crate::rootfs::signature::Verifier;
@@ -14,6 +15,7 @@ use crate::sys::source::Polled;
 use crate::text::minisign::{PublicKey, Signature};
 use crate::text::sums;
 use crate::ui::out;
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,9 +26,11 @@ const SIGNATURE_MAX: usize = 64 << 10;
 
 /// Files of this machine and of others, read until the user gives up.
 pub struct Sources<'a> {
-    cx: &'a Context,
+    paths: &'a Paths,
     watch: &'a Watch,
-    agent: Agent,
+    settings: Settings,
+    /// Made for the first URL: it reads all certificates of the system.
+    agent: OnceCell<Agent>,
 }
 
 impl<'a> Sources<'a> {
@@ -38,12 +42,19 @@ impl<'a> Sources<'a> {
         if !cx.quiet {
             settings.notice = Arc::new(out::say);
         }
-        Ok(Sources { cx, watch, agent: Agent::new(&cx.paths, &settings)? })
+        Ok(Sources { paths: &cx.paths, watch, settings, agent: OnceCell::new() })
+    }
+
+    fn agent(&self) -> Result<&Agent> {
+        match self.agent.get() {
+            Some(agent) => Ok(agent),
+            None => Agent::new(self.paths, &self.settings).map(|agent| self.agent.get_or_init(|| agent)),
+        }
     }
 
     /// The bytes behind a URL, and how many will come if the server says.
     pub fn open_url(&self, url: &str) -> Result<Opened> {
-        let body = self.agent.get(&Url::parse(url)?)?;
+        let body = self.agent()?.get(&Url::parse(url)?)?;
         let length = body.length();
         Ok((Box::new(body), length))
     }
@@ -107,10 +118,6 @@ impl<'a> Sources<'a> {
             Some(Ok(key)) => Ok(key),
             _ => PublicKey::parse(&self.read(word, SIGNATURE_MAX)?),
         }
-    }
-
-    pub fn say(&self, text: &str) {
-        self.cx.say(text);
     }
 }
 

@@ -58,13 +58,6 @@ impl Value {
         }
     }
 
-    pub fn as_bool(&self) -> Option<bool> {
-        match self {
-            Value::Bool(value) => Some(*value),
-            _ => None,
-        }
-    }
-
     pub fn as_array(&self) -> Option<&[Value]> {
         match self {
             Value::Array(values) => Some(values),
