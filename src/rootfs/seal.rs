@@ -4,8 +4,9 @@
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::rootfs::signature::Verifier;
-use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use crate::stream::verify::{Piece, Verify, mismatch};
+use std::io::Read;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// What the bytes must be, and who says so.
 #[derive(Debug, Default)]
@@ -33,19 +34,23 @@ pub struct Seal {
     pub verified: String,
 }
 
-/// A reader that hands on and checks.
-pub struct Sealing<R> {
-    source: R,
-    hasher: Option<Hasher>,
-    demands: Demands,
-    seal: SyncSender<Result<Seal>>,
-}
-
-/// The reader, and where the seal comes when it has been read to its end.
-pub fn sealing<R: Read>(source: R, demands: Demands) -> (Sealing<R>, Receiver<Result<Seal>>) {
+/// A reader that hands on and checks, and where the seal comes when it has been read to its end.
+pub fn sealing<R: Read>(source: R, mut demands: Demands) -> (impl Read + use<R>, Receiver<Result<Seal>>) {
     let (seal, seen) = sync_channel(1);
     let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
-    (Sealing { source, hasher: Some(Hasher::new(algorithm)), demands, seal }, seen)
+    let mut hasher = Hasher::new(algorithm);
+    let verify = move |piece: Piece<'_>| match piece {
+        Piece::Bytes(bytes) => {
+            hasher.update(bytes);
+            demands.signature.as_mut().map_or(Ok(()), |verifier| verifier.update(bytes))
+        }
+        Piece::End => {
+            // Nobody waits for it any more when the import has failed.
+            let _ = seal.try_send(judge(hasher.clone().finish(), std::mem::take(&mut demands)));
+            Ok(())
+        }
+    };
+    (Verify::new(source, verify), seen)
 }
 
 /// Waits for the seal of a source that was read to its end.
@@ -54,39 +59,11 @@ pub fn seen(seal: &Receiver<Result<Seal>>) -> Result<Seal> {
         .unwrap_or_else(|_| Err(Error::invalid("what follows the archive was not read, so nothing is known of it")))
 }
 
-impl<R: Read> Read for Sealing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.read(buffer)?;
-        let bytes = buffer.get(..length).unwrap_or_default();
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        if let Some(verifier) = &mut self.demands.signature {
-            verifier.update(bytes).map_err(io::Error::other)?;
-        }
-        if length == 0 && !buffer.is_empty() {
-            self.close();
-        }
-        Ok(length)
-    }
-}
-
-impl<R> Sealing<R> {
-    /// At the first end; a reader may be asked again.
-    fn close(&mut self) {
-        if let Some(hasher) = self.hasher.take() {
-            let seal = judge(hasher.finish(), std::mem::take(&mut self.demands));
-            // Nobody waits for it any more when the import has failed.
-            let _ = self.seal.try_send(seal);
-        }
-    }
-}
-
 fn judge(found: Digest, demands: Demands) -> Result<Seal> {
     let mut verified = Vec::new();
     if let Some((expected, whence)) = demands.digest {
         if expected != found {
-            return Err(Error::invalid(format!("its digest is {found}, and {expected} was expected ({whence})")));
+            return Err(mismatch(&expected.to_string(), &found.to_string(), &whence));
         }
         verified.push(whence);
     }
