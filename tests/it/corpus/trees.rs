@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const BSDTAR: &[&str] = &["bsdtar", "-xp", "--numeric-owner", "-f"];
+const BSDTAR: &[&str] = &["bsdtar", "-xpP", "--numeric-owner", "-f"];
 const GNU_TAR: &[&str] = &[
     "tar",
     // Symlinks that lead up are made at once, as all others are: else the first of two of one name stays.
@@ -46,7 +46,7 @@ pub fn unpack(stage: &Stage, archive: &Path) -> Result<Totals> {
     writer.finish()
 }
 
-fn compare(what: &str, judge: Judge, theirs: &Path, ours: &Path) -> std::result::Result<(), String> {
+pub fn compare(what: &str, judge: Judge, theirs: &Path, ours: &Path) -> std::result::Result<(), String> {
     let differences = differences(&comparable(theirs, judge), &comparable(ours, judge));
     match differences.len() {
         0 => Ok(()),
@@ -56,13 +56,15 @@ fn compare(what: &str, judge: Judge, theirs: &Path, ours: &Path) -> std::result:
 
 /// Whose tree ours is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judge {
+pub enum Judge {
     GnuTar,
     BsdTar,
     /// What was archived, by a tool that knows hard links of files and symlinks only.
     Tree(Keeps),
     /// What was copied.
     Source,
+    /// A tool whose modes, owners and times are not looked at.
+    Bare(&'static str),
 }
 
 /// Both trees without what the judge does not know.
@@ -74,6 +76,9 @@ fn comparable(tree: &Path, judge: Judge) -> Tree {
         // No entry tells of it.
         if kind == FileType::Directory && (now - 5..=now).contains(&entry.modified.0) {
             entry.modified = (0, 0);
+        }
+        if matches!(judge, Judge::Bare(_)) {
+            (entry.mode, entry.owner, entry.modified) = (entry.mode & !0o7777, (0, 0), (0, 0));
         }
         if matches!(judge, Judge::Tree(_)) && !matches!(kind, FileType::RegularFile | FileType::Symlink) {
             entry.same_as = None;
@@ -91,10 +96,11 @@ fn comparable(tree: &Path, judge: Judge) -> Tree {
 }
 
 /// What a tool makes of it, if it can.
-fn unpacked_by(words: &[&str], archive: &Path, work: &Path) -> std::result::Result<PathBuf, String> {
+pub fn unpacked_by(judge: Judge, archive: &Path, work: &Path) -> std::result::Result<PathBuf, String> {
     let theirs = work.join("theirs");
     fs::create_dir(&theirs).unwrap();
-    let [program, options @ ..] = words else { unreachable!() };
+    let words = if judge == Judge::BsdTar { BSDTAR } else { GNU_TAR };
+    let (program, options) = words.split_first().unwrap();
     let mut command = Command::new(program);
     let output = command.args(options).arg(archive).current_dir(&theirs).env("LC_ALL", "C.UTF-8").output().unwrap();
     match output.status.success() {
@@ -132,8 +138,8 @@ fn archive(seed: u64, tools: &Tools) -> Verdict {
     }
     let stage = Stage::new(&format!("corpus-tree-stage-{seed}"));
     let ours = unpack(&stage, &compressed);
-    let (judge, words) = if keeps == Keeps::AllForOthers { (Judge::BsdTar, BSDTAR) } else { (Judge::GnuTar, GNU_TAR) };
-    match (&ours, &unpacked_by(words, &archive, work)) {
+    let judge = if keeps == Keeps::AllForOthers { Judge::BsdTar } else { Judge::GnuTar };
+    match (&ours, &unpacked_by(judge, &archive, work)) {
         (Err(error), Ok(_)) => {
             let error = error.to_string();
             return stricter(&what, &error).ok_or(format!("{what}: {error}"));
