@@ -177,6 +177,42 @@ fn late_attributes_do_not_follow_what_took_the_place() {
     assert_eq!((mode("e"), mode("f"), mode("moved")), (0o644, 0o755, 0o700));
 }
 
+/// A directory that was named by way of a symlink gets its attributes whatever becomes of the symlink.
+#[test]
+fn late_attributes_reach_what_was_named_by_a_symlink() {
+    let Some(stage) = stage("late-linked") else { return };
+    let mut writer = stage.writer();
+    let open = Attributes { mode: 0o2750, uid: 1234, ..PLAIN };
+    for link in ["gone", "other", "same"] {
+        writer.dir(&format!("real-{link}")).unwrap();
+        writer.link(link, &format!("real-{link}")).unwrap();
+        writer.directory(format!("{link}/d").as_bytes(), &open).unwrap();
+        writer.directory(format!("{link}/d/e").as_bytes(), &open).unwrap();
+    }
+    writer.link("self", ".").unwrap();
+    writer.directory(b"self/self", &open).unwrap();
+    // The same of what has its attributes at once: the name leads elsewhere, or nowhere, when it is made.
+    writer.link("into", ".").unwrap();
+    writer.symlink(b"into/into", b"/", &Attributes { uid: 77, ..PLAIN }).unwrap();
+    writer.link("pipe", ".").unwrap();
+    writer.node(b"pipe/pipe", Node::Fifo, &Attributes { mode: 0o4711, uid: 77, ..PLAIN }).unwrap();
+    writer.put("gone", "now a file").unwrap();
+    writer.dir("other").unwrap();
+    writer.dir("other/d").unwrap();
+    writer.done();
+    let is = |path: &str| {
+        let meta = stage.path(path).symlink_metadata().unwrap();
+        (meta.mode() & 0o7777, meta.uid(), meta.mtime_nsec())
+    };
+    for path in
+        ["real-gone/d", "real-other/d", "real-same/d", "real-gone/d/e", "real-other/d/e", "real-same/d/e", "self"]
+    {
+        assert_eq!(is(path), (0o2750, 1234, 123_456_789), "{path}");
+    }
+    assert_eq!(is("other/d"), (0o755, 0, 123_456_789));
+    assert_eq!((is("into").1, is("pipe")), (77, (0o4711, 77, 123_456_789)));
+}
+
 /// Case 5, CVE-2021-29136 and CVE-2026-48749.
 #[test]
 fn the_root_stays_a_directory_and_takes_its_own_attributes() {

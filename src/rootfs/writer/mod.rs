@@ -35,7 +35,7 @@ use crate::error::{Context, Errno, Error, Result};
 use crate::rootfs::bounds::{Bounds, Tally, exceeded};
 use crate::sys::dir::Dir;
 use crate::sys::meta::{Kind, Meta};
-use crate::sys::{create, credentials, meta, tree};
+use crate::sys::{create, credentials, dir, meta, tree};
 use attributes::{Hand, Owned};
 use file::Ledger;
 use layer::Layer;
@@ -149,9 +149,17 @@ impl Writer {
             Err(error) if error.errno() == Some(Errno::EXIST) => self.clear_for_directory(&parent, name)?,
             other => other.map(|()| true)?,
         };
-        let made = self.parents.hold(path.bytes(), Place::of(parent.dir.place(name)?)?);
+        let place = Place { is_linked: parent.is_linked, ..Place::of(parent.dir.place(name)?)? };
+        let made = self.parents.hold(path.bytes(), place);
         self.layer.bring(&parent, name);
-        self.later(path.bytes(), &made, !is_new, attributes)
+        let real = made.is_linked.then(|| self.real_path(&made)).flatten();
+        self.later(real.as_deref().unwrap_or(path.bytes()), &made, !is_new, attributes)
+    }
+
+    /// Where it stands, when it was named by way of a symlink: that may lead elsewhere at the end. None where /proc cannot tell.
+    fn real_path(&self, place: &Place) -> Option<Vec<u8>> {
+        let (top, path) = (dir::path_of(&self.tree).ok()?, dir::path_of(&place.dir).ok()?);
+        Some(path.strip_prefix(top).ok()?.as_os_str().as_bytes().to_vec())
     }
 
     /// True when the directory is a new one.
@@ -313,8 +321,9 @@ impl Writer {
         attributes: &Attributes,
         has_mode: bool,
     ) -> Result<()> {
-        self.make(path, make)?;
+        // Before: what is made may take the place of a symlink that led here.
         let (place, name) = self.place(path)?;
+        self.make(path, make)?;
         self.hand.give_at(&place.dir, name, path.bytes(), attributes, has_mode)
     }
 

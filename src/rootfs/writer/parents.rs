@@ -20,12 +20,14 @@ const HELD_MAX: usize = 64;
 pub struct Place {
     pub dir: Dir,
     pub ino: u64,
+    /// Its path leads over a symlink, which may lead elsewhere later.
+    pub is_linked: bool,
 }
 
 impl Place {
     pub fn of(dir: Dir) -> Result<Place> {
         let ino = dir.meta()?.ino;
-        Ok(Place { dir, ino })
+        Ok(Place { dir, ino, is_linked: false })
     }
 }
 
@@ -57,8 +59,11 @@ impl Parents {
         if innermost == path.len() {
             return Ok(Arc::clone(self.innermost()));
         }
-        let place = Place::of(self.root.directory(as_path(path))?)?;
-        Ok(self.hold(path, place))
+        let (dir, is_linked) = match self.root.open_directory_exact(as_path(path)) {
+            Err(error) if error.errno() == Some(Errno::LOOP) => (self.root.directory(as_path(path))?, true),
+            other => (Dir::from_fd(other?), false),
+        };
+        Ok(self.hold(path, Place { is_linked, ..Place::of(dir)? }))
     }
 
     /// The same; None when there is no such directory, for whatever reason.

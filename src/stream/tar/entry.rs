@@ -159,8 +159,9 @@ fn assemble(
         Layout::Plain(size) | Layout::Sparse(size, ..) => *size,
         _ => 0,
     };
+    let minimal = minimal(&records, &kind)?;
     let xattrs = xattrs(records, &kind, path, notes)?;
-    let mode = with_acl(mode, &xattrs);
+    let mode = with_acl(mode, &xattrs, minimal);
     Ok((Entry { path: path.to_vec(), kind, mode, uid, gid, modified, size, xattrs }, layout))
 }
 
@@ -263,6 +264,13 @@ fn xattrs(mut records: Records, kind: &Kind, path: &[u8], notes: &mut Notes) -> 
     Ok(xattrs)
 }
 
+/// The rights in an ACL that is no more than a mode: it is not stored, but counts as other ACLs do. `tar --mode` leaves it as it was.
+fn minimal(records: &Records, kind: &Kind) -> Result<Option<u32>> {
+    let Some(text) = records.access.as_ref().filter(|_| !matches!(kind, Kind::Symlink(_))) else { return Ok(None) };
+    let acl = Acl::parse(text)?;
+    Ok(acl.is_minimal().then(|| acl::mode(&acl.encode())).flatten())
+}
+
 /// Under which note an extended attribute is left out. overlayfs' own would, in a lower layer, hide files or lead to others.
 fn left_out<'a>(name: &[u8], notes: &'a mut Notes) -> Option<&'a mut Tally> {
     let begins = |prefixes: &[&[u8]]| prefixes.iter().any(|prefix| name.starts_with(prefix));
@@ -274,9 +282,9 @@ fn left_out<'a>(name: &[u8], notes: &'a mut Notes) -> Option<&'a mut Tally> {
 
 /// libarchive's mode has the rights of the group itself, GNU tar's those of the mask. The latter is the one of the file:
 /// a chmod(2) with the former, after the ACL, would change its mask.
-fn with_acl(mode: u32, xattrs: &[(Vec<u8>, Vec<u8>)]) -> u32 {
+fn with_acl(mode: u32, xattrs: &[(Vec<u8>, Vec<u8>)], minimal: Option<u32>) -> u32 {
     let access = xattrs.iter().find(|(name, _)| name == ACL_ACCESS);
-    match access.and_then(|(_, value)| acl::mode(value)) {
+    match access.map_or(minimal, |(_, value)| acl::mode(value)) {
         Some(rights) => mode & !0o777 | rights,
         None => mode,
     }

@@ -87,16 +87,32 @@ impl<R: Read> Input<R> {
         Ok(&self.buffer[..self.end.min(count)])
     }
 
-    /// Takes all that is left; the place of the first byte that is not zero, if there is one.
-    pub fn first_nonzero(&mut self) -> Result<Option<u64>> {
+    /// Passes over zeros; whether something else stands behind them.
+    pub fn pass_zeros(&mut self) -> Result<bool> {
+        self.pass_until(|byte| byte != 0).map(|(found, _)| found)
+    }
+
+    /// Passes over a text and the NUL that ends it, and says how long the text was. None when nothing ends it.
+    pub fn pass_text(&mut self) -> Result<Option<u64>> {
+        let (found, length) = self.pass_until(|byte| byte == 0)?;
+        self.pass(u64::from(found))?;
+        Ok(found.then_some(length))
+    }
+
+    /// Whether there was such a byte, and how many others stood before it.
+    fn pass_until(&mut self, is_it: impl Fn(u8) -> bool) -> Result<(bool, u64)> {
+        let began = self.position;
         while self.refill()? {
-            if let Some(at) = self.buffer[self.start..self.end].iter().position(|byte| *byte != 0) {
-                return Ok(Some(self.position + at as u64));
+            let rest = &self.buffer[self.start..self.end];
+            let found = rest.iter().position(|byte| is_it(*byte));
+            let passed = found.unwrap_or(rest.len());
+            self.start += passed;
+            self.position += passed as u64;
+            if found.is_some() {
+                return Ok((true, self.position - began));
             }
-            self.position += (self.end - self.start) as u64;
-            self.start = self.end;
         }
-        Ok(None)
+        Ok((false, self.position - began))
     }
 
     fn copy(&mut self, out: &mut [u8]) -> usize {
@@ -192,9 +208,10 @@ mod tests {
     #[test]
     fn zeros_to_the_end_and_what_is_none() {
         let mut zeros = vec![0; BUFFER + 5];
-        assert_eq!(Input::new(&zeros[..]).first_nonzero().unwrap(), None);
+        assert!(!Input::new(&zeros[..]).pass_zeros().unwrap());
         zeros.push(1);
-        assert_eq!(Input::new(&zeros[..]).first_nonzero().unwrap(), Some(BUFFER as u64 + 5));
+        let mut input = Input::new(&zeros[..]);
+        assert_eq!((input.pass_zeros().unwrap(), input.position()), (true, BUFFER as u64 + 5));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod acl;
 mod entry;
 mod header;
+mod index;
 mod input;
 pub mod pax;
 mod sparse;
@@ -160,13 +161,17 @@ impl<R: Read> Archive<R> {
         Ok(Some(chunk))
     }
 
-    /// Reads up to the end of the stream: behind the archive there may be zeros only.
+    /// Reads up to the end of the stream: behind the archive there may be zeros only, or the index that pixz makes of it.
     pub fn finish(mut self) -> Result<R> {
         while self.next()?.is_some() {}
-        match self.input.first_nonzero()? {
-            None => Ok(self.input.into_source()),
-            Some(at) => Err(Error::invalid(format!("the archive has ended, but more follows at byte {at}"))),
+        if !self.input.pass_zeros()? {
+            return Ok(self.input.into_source());
         }
+        let at = self.input.position();
+        if index::pass(&mut self.input)? && !self.input.pass_zeros()? {
+            return Ok(self.input.into_source());
+        }
+        Err(Error::invalid(format!("the archive has ended, but more follows at byte {at}")))
     }
 
     /// None at the archive's end.

@@ -92,6 +92,8 @@ impl Layout {
         }
         let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{}]}}"#, descriptors.join(","));
         let manifest = self.put("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
+        let name = r#","annotations":{"org.opencontainers.image.ref.name":"t"}}"#;
+        let manifest = manifest.trim_end_matches('}').to_string() + name;
         let index = format!(r#"{{"schemaVersion":2,"manifests":[{manifest}]}}"#);
         fs::write(self.path().join("index.json"), index).unwrap();
         self

@@ -1,5 +1,5 @@
 //! Images: those that umoci and skopeo make, flattened as umoci flattens them; and those that nobody should make.
 
 mod attacks;
-mod made;
+pub mod made;
 mod tools;

@@ -343,6 +343,44 @@ fn what_python_writes() {
     }
 }
 
+/// Each piece alone is a part of an archive, and says so by its last block or its first.
+#[test]
+fn pieces_of_several_volumes_are_refused() {
+    if !has("tar") {
+        return;
+    }
+    let sandbox = Sandbox::new("tar-volumes");
+    fs::write(sandbox.dir.join("data"), vec![b'x'; 50_000]).unwrap();
+    for format in ["gnu", "posix"] {
+        let pieces = [0, 1, 2].map(|number| sandbox.dir.join(format!("{format}-{number}")));
+        let mut command = Command::new("tar");
+        command.args(["-c", "-M", "-L20", &format!("--format={format}")]).current_dir(&sandbox.dir);
+        run(command.args(pieces.iter().flat_map(|piece| [OsStr::new("-f"), piece.as_os_str()])).arg("data"));
+        for piece in pieces {
+            let error = all(&fs::read(&piece).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("cut short") || error.contains("several volumes"), "{piece:?}: {error}");
+        }
+    }
+}
+
+/// pixz makes an index of an archive and puts it behind that, in the same stream.
+#[test]
+fn what_pixz_adds_is_passed_over() {
+    if !has("tar") || Command::new("pixz").arg("-h").output().is_err() {
+        return eprintln!("skip: pixz is not here");
+    }
+    let sandbox = Sandbox::new("tar-pixz");
+    let (top, archive) = (sandbox.dir.join("tree"), sandbox.dir.join("archive"));
+    fs::create_dir(&top).unwrap();
+    tree(&top, GNU);
+    run(Command::new("tar").args(["-I", "pixz", "-cf"]).arg(&archive).arg(".").current_dir(&top));
+    let whole = Command::new("xz").arg("-dc").stdin(File::open(&archive).unwrap()).output().unwrap().stdout;
+    let magic = 0xdbae_14d6_2e32_4ca6_u64.to_le_bytes();
+    assert!(whole.windows(8).any(|window| window == magic), "pixz made no index");
+    compare(&whole, &top, GNU, "pixz");
+    assert!(all(&whole[..whole.len() - 1]).is_err() && all(&[&whole[..], b"x"].concat()).is_err());
+}
+
 fn whole_seconds(top: &Path) {
     run(Command::new("find").arg(top).args(["-exec", "touch", "-h", "-d", "@1700000000", "{}", "+"]));
 }

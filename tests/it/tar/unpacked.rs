@@ -10,6 +10,7 @@ use sdme::rootfs::writer::Totals;
 use sdme::stream::tar::Archive;
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const EXTRACT: [&str; 8] =
@@ -81,6 +82,26 @@ fn case_7_attributes_that_bsdtar_wrote() {
     let stage = Stage::new("unpacked-bsd-attributes-stage");
     unpacked(&stage, File::open(&archive).unwrap()).unwrap();
     assert_equal(&top, &stage.tree());
+}
+
+/// A directory with a default ACL has an access ACL in the archive too, of which `tar --mode` knows nothing.
+#[test]
+fn case_7_an_acl_that_is_no_more_than_a_mode() {
+    if !root_or_skip("unpacked") || !has("tar") {
+        return;
+    }
+    let options = ["--format=posix", "--xattrs", "--xattrs-include=*", "--acls", "--mode=u+w,go-w"];
+    let sandbox = Sandbox::new("unpacked-minimal-acl");
+    let (top, archive, theirs) = (sandbox.dir.join("tree"), sandbox.dir.join("archive"), sandbox.dir.join("theirs"));
+    fs::create_dir_all(top.join("dir")).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    tree(&top, WHOLE);
+    fs::set_permissions(top.join("dir"), fs::Permissions::from_mode(0o2577)).unwrap();
+    run(Command::new("tar").args(options).arg("-cf").arg(&archive).arg(".").current_dir(&top));
+    run(Command::new("tar").args(EXTRACT).arg(&archive).current_dir(&theirs));
+    let stage = Stage::new("unpacked-minimal-acl-stage");
+    unpacked(&stage, File::open(&archive).unwrap()).unwrap();
+    assert_equal(&theirs, &stage.tree());
 }
 
 #[test]
