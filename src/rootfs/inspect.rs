@@ -169,6 +169,9 @@ mod tests {
         facts(&scratch).check(false).unwrap();
     }
 
+    /// A name, links and their targets, files, the init, and how packages are installed.
+    type Shape<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str, Option<&'static str>);
+
     /// A tree of a distribution's shape: links, then programs and files.
     fn shaped(name: &str, links: &[(&str, &str)], files: &[&str]) -> Scratch {
         let scratch = Scratch::new(&format!("inspect-{name}"));
@@ -203,7 +206,7 @@ mod tests {
         ];
         let usual = "/usr/lib/systemd/systemd";
         let (systemd, socket) = ("usr/lib/systemd/systemd", "usr/lib/systemd/system/dbus.socket");
-        let shapes: [(&str, &[(&str, &str)], &[&str], &str, Option<&str>); 7] = [
+        let shapes: [Shape<'_>; 7] = [
             (
                 "debian",
                 &MERGED,
