@@ -12,9 +12,10 @@ use crate::store::runtime::{self, Route, Runtime};
 use crate::sys::mountns;
 use crate::sys::poll::Wait;
 use crate::sys::process::ProcessId;
+use crate::sys::resolve::Root;
 use crate::sys::spawn::Program;
 use crate::systemd::host::{self, Host};
-use crate::systemd::machine;
+use crate::systemd::{installed, machine};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
     }
     mountns::unshare()?;
     let tree = mount_tree(paths, name)?;
-    let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true };
+    let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true, init: init(&tree)? };
     let arguments = nspawn::arguments(name, &tree, &facts);
     let mut nspawn = Program::new(&program, &arguments).environment("PATH", SAFE_PATH).environment("TERM", "vt220");
     if let Some(socket) = notify_socket {
@@ -130,6 +131,20 @@ pub fn mount_tree(paths: &Paths, name: &Name) -> Result<PathBuf> {
     fs::create_dir_all(&target).with_context(|| format!("mkdir {target:?}"))?;
     overlay::mount_all(paths, &state, &target).with_context(|| format!("{name}: mounting its tree"))?;
     Ok(target)
+}
+
+/// The program that nspawn has to be told of, looked up in a tree that is mounted. A named one it starts in a tree with /usr
+/// only, which NixOS does not have before its first start: it is made, in the container's own layer.
+pub fn init(tree: &Path) -> Result<Option<PathBuf>> {
+    let root = Root::open_path(tree)?;
+    let init = installed::init_to_name(&root);
+    if init.is_some() {
+        match root.directory(Path::new("/"))?.mkdir("usr", 0o755) {
+            Err(error) if *error.kind() != Kind::Exists => return Err(error).context("making /usr in its tree"),
+            _ => {}
+        }
+    }
+    Ok(init)
 }
 
 pub fn resolv_conf(paths: &Paths) -> nspawn::ResolvConf {

@@ -15,6 +15,10 @@ pub const EXIT_MISSING: u8 = 127;
 
 /// Where programs are searched: what root has after login, on merged and unmerged trees.
 const SEARCH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The same on NixOS, which has its programs in a profile: first those that gain privileges, then the system's.
+const NIXOS_SEARCH: &str = "/run/wrappers/bin:/nix/var/nix/profiles/default/bin:/run/current-system/sw/bin";
+/// By what such a system is known while it runs.
+const NIXOS_PROGRAMS: &str = "/run/current-system/sw/bin";
 
 /// What is to be run, as it was typed.
 #[derive(Debug, Default, Clone)]
@@ -82,11 +86,12 @@ pub fn prepare(inside: &mut Entered, command: &Command<'_>, wait: Wait<'_>) -> R
     let account = inside.user(who, wait)?;
     let account = account.ok_or_else(|| Error::failed(format!("the container has no user {who:?} in its passwd")))?;
     let directory = directory(inside, command, &account, wait)?;
-    let environment = environment(command, &account);
+    let usual = search(inside, wait)?;
+    let environment = environment(command, &account, usual);
     if command.words.is_empty() {
         return Ok(Lookup::Ready(login_shell(account, directory, environment)));
     }
-    let search = environment.iter().find(|(key, _)| key == "PATH").map_or(SEARCH, |(_, value)| value);
+    let search = environment.iter().find(|(key, _)| key == "PATH").map_or(usual, |(_, value)| value);
     let name = PathBuf::from(&command.words[0]);
     let found = inside.executable(search, &anchored(&name, &directory), wait)?;
     let program = match found {
@@ -110,15 +115,20 @@ fn directory(inside: &mut Entered, command: &Command<'_>, account: &Account, wai
     }
 }
 
+/// Where programs are searched in this container.
+fn search(inside: &mut Entered, wait: Wait<'_>) -> Result<&'static str> {
+    Ok(if inside.is_directory(Path::new(NIXOS_PROGRAMS), wait)? { NIXOS_SEARCH } else { SEARCH })
+}
+
 /// Each variable once; what the user sets wins.
-fn environment(command: &Command<'_>, account: &Account) -> Vec<(String, String)> {
+fn environment(command: &Command<'_>, account: &Account, search: &str) -> Vec<(String, String)> {
     let user = &account.user;
     let mut environment = vec![
         ("HOME", user.home.as_str()),
         ("USER", &user.name),
         ("LOGNAME", &user.name),
         ("SHELL", &user.shell),
-        ("PATH", SEARCH),
+        ("PATH", search),
     ];
     environment.extend(command.term.filter(|_| command.terminal).map(|term| ("TERM", term)));
     environment.extend(command.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())));
@@ -198,7 +208,7 @@ mod tests {
     fn what_the_user_sets_wins_and_stands_once() {
         let set = [("PATH".to_string(), "/x".to_string()), ("A".into(), "1".into()), ("A".into(), "2".into())];
         let command = Command { environment: &set, term: Some("xterm"), terminal: true, ..Command::default() };
-        let environment = environment(&command, &alice());
+        let environment = environment(&command, &alice(), SEARCH);
         let values = |key: &str| environment.iter().filter(|(k, _)| k == key).map(|(_, v)| &**v).collect::<Vec<_>>();
         assert_eq!(values("PATH"), ["/x"]);
         assert_eq!(values("A"), ["2"]);
@@ -209,7 +219,7 @@ mod tests {
     #[test]
     fn without_a_terminal_its_type_is_not_told() {
         let command = Command { term: Some("xterm"), ..Command::default() };
-        assert!(environment(&command, &alice()).iter().all(|(key, _)| key != "TERM"));
+        assert!(environment(&command, &alice(), SEARCH).iter().all(|(key, _)| key != "TERM"));
     }
 
     #[test]

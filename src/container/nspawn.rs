@@ -18,6 +18,8 @@ pub struct Facts {
     pub resolv_conf: ResolvConf,
     /// Whether something else keeps the guest from the host's devices; if not, it loses CAP_MKNOD.
     pub devices_closed: bool,
+    /// The program of the tree that is to be PID 1, where nspawn would not find it; None: it looks for systemd itself.
+    pub init: Option<PathBuf>,
 }
 
 /// In which control group the container is to live, and who is told of it.
@@ -92,7 +94,9 @@ pub fn arguments(name: &Name, directory: &Path, facts: &Facts) -> Vec<OsString> 
     if !facts.devices_closed {
         arguments.push("--drop-capability=CAP_MKNOD".into());
     }
-    arguments.push("--boot".into());
+    // "--boot" adds three things: the search for systemd, the refusal of a tree without os-release, and a kill signal,
+    // which is given above. A program that is named is PID 1 just so (NixOS starts its own containers in this way).
+    arguments.push(facts.init.as_ref().map_or("--boot".into(), OsString::from));
     arguments
 }
 
@@ -121,7 +125,7 @@ mod tests {
     use super::*;
 
     fn facts(place: Place) -> Facts {
-        Facts { place, resolv_conf: ResolvConf::Host, devices_closed: true }
+        Facts { place, resolv_conf: ResolvConf::Host, devices_closed: true, init: None }
     }
 
     fn words(facts: &Facts) -> Vec<String> {
@@ -144,6 +148,17 @@ mod tests {
             }
             assert_eq!(words.last().unwrap(), "--boot");
             assert!(!words.iter().any(|it| it.starts_with("--user")));
+        }
+    }
+
+    #[test]
+    fn an_init_that_nspawn_does_not_know_is_named() {
+        let named = Facts { init: Some("/nix/var/nix/profiles/system/init".into()), ..facts(Place::Group) };
+        let words = words(&named);
+        assert_eq!(words.last().unwrap(), "/nix/var/nix/profiles/system/init");
+        assert!(!words.contains(&"--boot".into()));
+        for word in ["--notify-ready=yes", "--kill-signal=SIGRTMIN+4"] {
+            assert!(words.iter().any(|it| it == word), "{word} in {words:?}");
         }
     }
 

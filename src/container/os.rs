@@ -7,8 +7,8 @@ use crate::sys::resolve::Root;
 use crate::text::osrelease::{OS_RELEASE_MAX, OsRelease};
 use std::path::{Path, PathBuf};
 
-/// Where os-release(5) may be, the admin's own first.
-const PLACES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+/// Where os-release(5) may be, the admin's own first; NixOS has an empty /etc before its first start.
+const PLACES: [&str; 3] = ["/etc/os-release", "/usr/lib/os-release", "/nix/var/nix/profiles/system/etc/os-release"];
 
 /// What the container has changed wins over what lies beneath. Empty when neither says anything.
 pub fn release(paths: &Paths, state: &State) -> OsRelease {

@@ -32,6 +32,38 @@ pub struct Layer {
     pub foreign: bool,
 }
 
+/// Who describes the image: some archives have both descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// `oci-layout` and `index.json`.
+    Layout,
+    /// `manifest.json` of `docker save`.
+    Docker,
+}
+
+/// The image by the description that is demanded; None: the one that is there, OCI's first.
+///
+/// Errors: as `open`; `Invalid` when that description is not there.
+pub fn open_as(
+    dir: &Dir,
+    flavour: Option<Flavour>,
+    reference: Option<&str>,
+    platform: Option<&Platform>,
+) -> Result<Image> {
+    match flavour {
+        None => open(dir, reference, platform),
+        Some(Flavour::Layout) if layout::is_layout(dir)? => layout::open(dir, reference, platform),
+        Some(Flavour::Docker) if docker::is_archive(dir)? => docker::open(dir, reference, platform),
+        Some(Flavour::Layout) if docker::is_archive(dir)? => {
+            Err(Error::invalid("it has no oci-layout: it looks like what 'docker save' writes (docker-archive)"))
+        }
+        Some(Flavour::Docker) if layout::is_layout(dir)? => {
+            Err(Error::invalid("it has no manifest.json: it looks like an OCI layout (oci-archive)"))
+        }
+        Some(_) => Err(Error::invalid("it holds no image: it looks like a tar archive of files")),
+    }
+}
+
 /// The image in an OCI layout, or in what `docker save` wrote. `reference`: its name, when there are several; `platform`:
 /// what it has to run on, None: anything.
 ///

@@ -9,9 +9,10 @@
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::oci::platform::Platform;
-use crate::oci::{layout, spool};
+use crate::oci::{image, layout, spool};
 use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
+use crate::rootfs::format::Format;
 use crate::rootfs::inspect::{self, Facts};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::seal::{self, Demands, Seal};
@@ -62,6 +63,8 @@ pub struct Request {
     pub cross_mounts: bool,
     /// Which image of a layout with several.
     pub reference: Option<String>,
+    /// What SOURCE is said to be; None: its bytes tell.
+    pub format: Option<Format>,
     /// Options that changed what is made, for the record.
     pub options: String,
 }
@@ -105,11 +108,11 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
-    let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
+    let Request { source, name, force, bounds, demands, cross_mounts, reference, format, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let known = writer.known();
     let (shown, platform) = (source.shown(), Platform::host());
-    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform) };
+    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform), format };
     let unpacked = match source {
         Source::Directory(path) => {
             demands.refuse_any()?;
@@ -170,9 +173,22 @@ struct Image<'a> {
     reference: Option<&'a str>,
     /// None: any.
     platform: Option<&'a Platform>,
+    /// None: its bytes tell.
+    format: Option<Format>,
 }
 
 impl Image<'_> {
+    /// Unpacks the one that is meant of those in a directory.
+    fn unpack(&self, dir: &Dir, writer: &mut Writer) -> Result<String> {
+        let flavour = self.format.and_then(Format::flavour);
+        let image = image::open_as(dir, flavour, self.reference, self.platform);
+        let image = match self.format {
+            Some(format) => image.with_context(|| format!("--format {}", format.word())),
+            None => image,
+        };
+        Ok(oci::unpack_image(dir, image?, writer)?.digest.to_string())
+    }
+
     /// Of what is no image none can be chosen.
     fn refuse_name(&self) -> Result<()> {
         match self.reference {
@@ -184,9 +200,14 @@ impl Image<'_> {
 
 /// A tree, or a layout of an image.
 fn directory(source: &Dir, image: &Image<'_>, options: &dir::Options<'_>, mut writer: Writer) -> Result<Unpacked> {
-    let (form, manifest) = if layout::is_layout(source)? {
-        let info = oci::unpack_layout(source, image.reference, image.platform, &mut writer)?;
-        ("OCI layout", info.digest.to_string())
+    let is_layout = match image.format {
+        None => layout::is_layout(source)?,
+        // What is said to be no layout may have a file that only looks like one's.
+        Some(Format::Directory) => false,
+        Some(format) => format.of_directory(layout::is_layout(source)?)?,
+    };
+    let (form, manifest) = if is_layout {
+        ("OCI layout", image.unpack(source, &mut writer)?)
     } else {
         image.refuse_name()?;
         dir::copy(source, &mut writer, options)?;
@@ -234,7 +255,7 @@ fn stream(
         job.bounds.ratio,
     );
     let mut plain = Peek::new(plain);
-    let form = sniff::form(plain.peek(sniff::HEAD)?)?;
+    let form = form(plain.peek(sniff::HEAD)?, job.image.format)?;
     let (what, manifest) = match form {
         Form::Disk(name) => return Err(no_disk(name)),
         Form::Tar => {
@@ -250,13 +271,23 @@ fn stream(
             spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
             archive.finish()?;
             around.watch.check()?;
-            let image = oci::unpack_layout(&spooled, job.image.reference, job.image.platform, &mut writer)?;
-            ("OCI archive", image.digest.to_string())
+            ("OCI archive", job.image.unpack(&spooled, &mut writer)?)
         }
     };
     let totals = writer.finish()?;
     let seal = seal::seen(&seal)?;
     Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
+}
+
+/// What a stream is, by its first bytes, and by what the user says of it.
+fn form(head: &[u8], said: Option<Format>) -> Result<Form> {
+    match said {
+        None => sniff::form(head),
+        Some(format) => {
+            let found = sniff::form(head).with_context(|| format!("--format {}", format.word()))?;
+            format.of_stream(found)
+        }
+    }
 }
 
 fn ending(compression: Compression) -> &'static str {

@@ -6,8 +6,8 @@ use crate::systemd::installed;
 use crate::text::osrelease::{OS_RELEASE_MAX, OsRelease};
 use std::path::{Path, PathBuf};
 
-/// Where os-release(5) may be.
-const RELEASES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+/// Where os-release(5) may be; NixOS has an empty /etc before its first start.
+const RELEASES: [&str; 3] = ["/etc/os-release", "/usr/lib/os-release", "/nix/var/nix/profiles/system/etc/os-release"];
 /// One of these beside /etc makes a tree a system.
 const PROGRAMS: [&str; 4] = ["usr", "bin", "nix", "sbin"];
 /// Of an ELF file: magic, class, data, ..., type, machine (elf(5)).
@@ -167,6 +167,116 @@ mod tests {
         put(&scratch, "usr/lib/systemd/system/dbus.socket", b"");
         assert_eq!(facts(&scratch).lacks(), None);
         facts(&scratch).check(false).unwrap();
+    }
+
+    /// A name, links and their targets, files, the init, and how packages are installed.
+    type Shape<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str, Option<&'static str>);
+
+    /// A tree of a distribution's shape: links, then programs and files.
+    fn shaped(name: &str, links: &[(&str, &str)], files: &[&str]) -> Scratch {
+        let scratch = Scratch::new(&format!("inspect-{name}"));
+        for (link, target) in links {
+            let path = scratch.path().join(link);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink(target, path).unwrap();
+        }
+        let ours = if std::env::consts::ARCH == "x86_64" { 62 } else { 183 };
+        for file in files {
+            put(&scratch, file, &if file.ends_with("/systemd") { elf(ours) } else { format!("NAME={name}\n").into() });
+        }
+        scratch
+    }
+
+    #[test]
+    fn a_machine_of_every_shape_is_known() {
+        const MERGED: [(&str, &str); 4] =
+            [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")];
+        const ARCH: [(&str, &str); 5] = [
+            ("bin", "usr/bin"),
+            ("sbin", "usr/bin"),
+            ("lib", "usr/lib"),
+            ("lib64", "usr/lib"),
+            ("etc/os-release", "../usr/lib/os-release"),
+        ];
+        const NIXOS: [(&str, &str); 4] = [
+            ("nix/var/nix/profiles/system", "system-1-link"),
+            ("nix/var/nix/profiles/system-1-link", "/nix/store/s-nixos-system"),
+            ("nix/store/s-nixos-system/etc", "/nix/store/e-etc/etc"),
+            ("nix/store/s-nixos-system/systemd", "/nix/store/d-systemd"),
+        ];
+        let usual = "/usr/lib/systemd/systemd";
+        let (systemd, socket) = ("usr/lib/systemd/systemd", "usr/lib/systemd/system/dbus.socket");
+        let shapes: [Shape<'_>; 7] = [
+            (
+                "debian",
+                &MERGED,
+                &[systemd, socket, "usr/bin/apt-get", "etc/os-release"],
+                usual,
+                Some("apt-get install systemd-sysv dbus"),
+            ),
+            (
+                "split",
+                &[("usr/lib/os-release", "/etc/os-release")],
+                &["lib/systemd/systemd", "lib/systemd/system/dbus.socket", "usr/bin/apt-get", "etc/os-release"],
+                "/lib/systemd/systemd",
+                Some("apt-get install systemd-sysv dbus"),
+            ),
+            (
+                "fedora",
+                &MERGED,
+                &[systemd, socket, "usr/bin/dnf", "usr/lib/os-release", "etc/passwd"],
+                usual,
+                Some("dnf install systemd dbus"),
+            ),
+            (
+                "arch",
+                &ARCH,
+                &[systemd, socket, "usr/bin/pacman", "usr/lib/os-release"],
+                usual,
+                Some("pacman -S systemd dbus"),
+            ),
+            (
+                "suse",
+                &MERGED,
+                &[systemd, socket, "usr/bin/zypper", "usr/lib/os-release", "etc/passwd"],
+                usual,
+                Some("zypper install systemd dbus-1"),
+            ),
+            // systemd in a place of its own, which only the link to it tells.
+            (
+                "linked",
+                &[("sbin/init", "/opt/systemd/systemd")],
+                &["opt/systemd/systemd", socket, "etc/os-release"],
+                "/sbin/init",
+                None,
+            ),
+            (
+                "nixos",
+                &NIXOS,
+                &[
+                    "nix/store/s-nixos-system/init",
+                    "nix/store/e-etc/etc/os-release",
+                    "nix/store/e-etc/etc/systemd/system/dbus.socket",
+                    "nix/store/d-systemd/lib/systemd/systemd",
+                    "etc/.keep",
+                ],
+                "/nix/var/nix/profiles/system/init",
+                None,
+            ),
+        ];
+        for (name, links, files, init, installs) in shapes {
+            let expected = Facts {
+                is_system: true,
+                title: name.to_string(),
+                init: Some(init.into()),
+                has_bus: true,
+                architecture: Some(std::env::consts::ARCH.to_string()),
+                installs,
+            };
+            let facts = facts(&shaped(name, links, files));
+            assert_eq!(facts, expected);
+            assert_eq!((facts.lacks(), facts.check(false).is_ok()), (None, true), "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod claim;
+pub mod format;
 pub mod import;
 pub mod inspect;
 pub mod list;

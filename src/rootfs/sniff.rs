@@ -17,6 +17,17 @@ pub enum Form {
     Disk(&'static str),
 }
 
+impl Form {
+    /// In words, for errors.
+    pub fn shown(self) -> String {
+        match self {
+            Form::Tar => "a tar archive of files".to_string(),
+            Form::Image => "an archive of an image (oci-archive or docker-archive)".to_string(),
+            Form::Disk(name) => format!("a disk image ({name})"),
+        }
+    }
+}
+
 /// Magic bytes of disk images and filesystems: offset, bytes, name.
 const DISKS: [(usize, &[u8], &str); 12] = [
     (0, b"QFI\xfb", "QCOW2"),

@@ -5,9 +5,10 @@ use crate::sys::dir;
 use crate::sys::resolve::{Executable, Root};
 use std::path::{Path, PathBuf};
 
-/// Where systemd is looked for, in the order in which nspawn tries them; NixOS has a script that starts it.
-pub const SYSTEMDS: [&str; 3] =
-    ["/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/nix/var/nix/profiles/system/init"];
+/// Where NixOS keeps the script that starts its systemd.
+const NIXOS: &str = "/nix/var/nix/profiles/system/init";
+/// Where systemd is looked for, in the order in which nspawn tries them; NixOS's, which nspawn does not know, last.
+pub const SYSTEMDS: [&str; 3] = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd", NIXOS];
 /// Any init; only as a link to systemd it is of use.
 const INIT: &str = "/sbin/init";
 /// The unit by which the bus is started, whichever program it is.
@@ -27,6 +28,11 @@ pub fn init(root: &Root) -> Option<PathBuf> {
         let place = root.open_place(Path::new(INIT)).and_then(|init| dir::path_of(&init)).ok()?;
         place.ends_with("systemd").then(|| PathBuf::from(INIT))
     })
+}
+
+/// The program that systemd-nspawn has to be told of, as it would not find it by itself. None: it finds one, or there is none.
+pub fn init_to_name(root: &Root) -> Option<PathBuf> {
+    init(root).filter(|init| init == Path::new(NIXOS))
 }
 
 pub fn has_bus(root: &Root) -> bool {
@@ -64,7 +70,10 @@ mod tests {
         fs::create_dir_all(nix.path().join("nix/var/nix/profiles")).unwrap();
         symlink("system-1-link", nix.path().join("nix/var/nix/profiles/system")).unwrap();
         symlink("/nix/store/x-nixos", nix.path().join("nix/var/nix/profiles/system-1-link")).unwrap();
-        assert!(init(&root(&nix)).is_some());
+        assert_eq!(init_to_name(&root(&nix)).unwrap(), Path::new(NIXOS));
+        for found_by_nspawn in [&merged, &split] {
+            assert_eq!(init_to_name(&root(found_by_nspawn)), None);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::cmd::fs::sources::Sources;
 use crate::cmd::{Context, flags};
 use crate::error::{Error, Kind, Result};
 use crate::rootfs::bounds::Bounds;
+use crate::rootfs::format::Format;
 use crate::rootfs::import::{self, Imported, Request, Surroundings};
 use crate::rootfs::progress::Progress;
 use crate::rootfs::source::Source;
@@ -52,6 +53,12 @@ pub const SPEC: Command = Command {
         ),
         Flag::valued("signature", None, "FILE|URL", "The signature of SOURCE, or of --sums when that is given."),
         Flag::valued("ca-file", None, "FILE", "Trust these certificates of authorities too, in PEM form.").repeated(),
+        Flag::valued(
+            "format",
+            None,
+            "FORM",
+            "What SOURCE is: auto, dir, tar, oci, oci-archive or docker-archive. Default: auto, its bytes tell.",
+        ),
         Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
         Flag::switch("cross-mounts", None, "Of a directory, take what is mounted below it too."),
         Flag::valued("max-bytes", None, "SIZE", "At most so many bytes of files, like 20G. Default: 256G."),
@@ -77,6 +84,7 @@ pub const SPEC: Command = Command {
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     let (name, source) = operands(args)?;
     let force = args.flag("force");
+    let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
     refuse_running(cx, &name, force)?;
     let interrupts = Interrupts::block(&ENDING)?;
     let watch = interrupts.watch()?;
@@ -89,7 +97,8 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         bounds: bounds(args)?,
         cross_mounts: args.flag("cross-mounts"),
         reference: args.text("image")?.map(str::to_string),
-        options: options(args),
+        format,
+        options: options(args, format),
     };
     let progress = Arc::new(Progress::default());
     let around = Surroundings {
@@ -155,8 +164,9 @@ fn bounds(args: &Args) -> Result<Bounds> {
 }
 
 /// What changes the tree itself, for the record.
-fn options(args: &Args) -> String {
+fn options(args: &Args, format: Option<Format>) -> String {
     let mut words = Vec::new();
+    words.extend(format.map(|format| format!("--format={}", format.word())));
     if args.flag("cross-mounts") {
         words.push("--cross-mounts".to_string());
     }
@@ -213,4 +223,16 @@ fn object(name: &Name, Imported { origin, facts }: &Imported) -> String {
     }
     json.end_array().end_object();
     json.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rootfs::format;
+
+    #[test]
+    fn help_tells_every_word_of_format() {
+        let flag = SPEC.flags.iter().find(|flag| flag.long == "format").unwrap();
+        assert!(flag.help.contains(format::WORDS), "{}", flag.help);
+    }
 }

@@ -132,6 +132,7 @@ impl<'a> Supervisor<'a> {
             place: Place::Group,
             resolv_conf: boot::resolv_conf(self.paths),
             devices_closed: self.devices_closed,
+            init: boot::init(tree)?,
         };
         let arguments = nspawn::arguments(self.name, tree, &facts);
         let mut program = Program::new(&boot::nspawn_program()?, &arguments)

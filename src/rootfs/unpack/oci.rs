@@ -60,7 +60,11 @@ pub fn unpack_layout(
     platform: Option<&Platform>,
     writer: &mut Writer,
 ) -> Result<ImageInfo> {
-    let image = image::open(layout, reference, platform)?;
+    unpack_image(layout, image::open(layout, reference, platform)?, writer)
+}
+
+/// The same of an image that was found there.
+pub fn unpack_image(layout: &Dir, image: Image, writer: &mut Writer) -> Result<ImageInfo> {
     let bounds = writer.bounds();
     let begin = |number: usize| image.layers.get(number).map(|layer| begin(layout, &image, layer, &bounds)).transpose();
     writer.directory(b".", &ROOT)?;

@@ -50,6 +50,37 @@ expect_exit 1 sdme fs import bad "$work/cut.tar.xz"
 expect_exit 130 timeout --preserve-status -s INT 0.3 sdme fs import bad "$archives/tree.tar.bz2"
 lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
 
+note "what it is can be said; what it is instead is named"
+check "a tarball" sdme fs import said "$archives/tree.tar.gz" --format tar --json
+equals "$(tree_of)" "$expected"
+check "show" sdme fs show said --json
+contains "$stdout" '"--format=tar"'
+check "an archive of an OCI layout" sdme fs import -f said "$archives/oci.tar.xz" --format oci-archive --json
+equals "$(tree_of)" "$expected"
+check "an archive of docker save" sdme fs import -f said "$archives/docker.tar" --format docker-archive --json
+equals "$(tree_of)" "$expected"
+check "an OCI layout" sdme fs import -f said "$archives/layout" --format oci --json
+equals "$(tree_of)" "$expected"
+check "a directory" sdme fs import -f said /var/lib/sdme/fs/trixie --format dir --json
+equals "$(tree_of)" "$expected"
+check "fs rm" sdme fs rm said
+said() { # FORM SOURCE WORDS
+  expect_exit 1 sdme fs import bad "$archives/$2" --format "$1"
+  contains "$stderr" "--format $1: .*it looks like $3"
+  equals "$(wc -l <<<"$stderr")" 1
+}
+said dir tree.tar.gz 'a tar archive of files'
+said oci oci.tar.xz 'an archive of an image'
+said tar layout 'the directory of an OCI layout'
+said docker-archive oci.tar.xz 'an OCI layout'
+said oci-archive docker.tar "what 'docker save' writes"
+said oci-archive tree.tar.zst 'a tar archive of files'
+expect_exit 1 sdme fs import bad "$archives/SHA256SUMS" --format tar
+contains "$stderr" '--format tar: it is no archive or image that sdme reads: it begins with'
+expect_exit 2 sdme fs import bad "$archives/tree.tar" --format zip
+contains "$stderr" 'auto, dir, tar'
+lacks "$(ls -A /var/lib/sdme/fs)" 'bad|said|stage|trash'
+
 note "each bound has its flag, and what is no image has no name"
 for bound in max-bytes=1M max-entries=100 max-path=20 max-depth=3 max-ratio=1; do
   expect_exit 1 sdme fs import bad "$archives/tree.tar.zst" "--$bound"
