@@ -108,10 +108,11 @@ impl fmt::Display for Error {
             write!(f, "{context}: ")?;
         }
         f.write_str(&self.message)?;
-        if let Kind::Os(number) = self.kind {
-            write!(f, ": {}", errno_text(number))?;
+        match self.kind {
+            Kind::Os(number) if self.message.is_empty() => f.write_str(&errno_text(number)),
+            Kind::Os(number) => write!(f, ": {}", errno_text(number)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -125,7 +126,8 @@ impl From<io::Error> for Error {
             Err(error) => error,
         };
         match error.raw_os_error() {
-            Some(number) => Error::new(Kind::Os(number), "input/output"),
+            // Whoever adds a context says what was read or written.
+            Some(number) => Error::new(Kind::Os(number), ""),
             None => Error::failed(error.to_string()),
         }
     }
@@ -171,6 +173,13 @@ mod tests {
         let error = Error::os(Errno::NOENT, "openat(3, \"etc\")").context("state").context("web");
         assert_eq!(error.to_string(), "web: state: openat(3, \"etc\"): No such file or directory");
         assert!(error.is_not_found());
+    }
+
+    #[test]
+    fn an_error_of_the_library_is_its_reason_alone() {
+        let error = Error::from(io::Error::from_raw_os_error(Errno::CONNRESET.raw_os_error()));
+        assert_eq!(error.to_string(), "Connection reset by peer");
+        assert_eq!(error.context("reading x").to_string(), "reading x: Connection reset by peer");
     }
 
     #[test]

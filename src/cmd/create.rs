@@ -3,7 +3,7 @@
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Operands, Tail};
 use crate::cmd::{Context, creation, flags};
-use crate::error::Result;
+use crate::error::{Context as _, Result};
 use crate::sys::signal::{ENDING, Interrupts};
 use crate::systemd::host;
 use crate::ui::out;
@@ -32,7 +32,8 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
     let interrupts = Interrupts::block(&ENDING)?;
     let mut host = host::connect(&cx.paths)?;
     let name = creation::create(cx, args, &mut host)?;
-    out::print(&format!("{name}\n"))?;
+    out::print(&format!("{name}\n"))
+        .with_context(|| format!("{name} is created, but its name could not be written"))?;
     drop(interrupts);
     Ok(0)
 }

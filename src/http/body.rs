@@ -1,6 +1,6 @@
 //! A file as it comes: one `Read` over as many connections as it takes.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Errno, Error, Kind, Result};
 use crate::http::Net;
 use crate::http::exchange::{self, Answer, Asked};
 use crate::http::payload::Payload;
@@ -130,7 +130,7 @@ fn resume(net: &Net, url: &Url, facts: &mut Facts, at: u64, skip: &mut u64) -> A
         return Ok(None);
     }
     if at == 0 {
-        let answer = exchange::ask(net, Asked { url, rest: None })?;
+        let answer = exchange::ask(net, Asked { url, rest: None }).map_err(found_before)?;
         facts.check_again(&answer.head)?;
         return Ok(Some(answer.payload));
     }
@@ -146,10 +146,11 @@ fn resume(net: &Net, url: &Url, facts: &mut Facts, at: u64, skip: &mut u64) -> A
     Ok((resumed.length != Some(0)).then_some(answer.payload))
 }
 
-/// A name that had an address has one: it is the network that is gone, and it comes back.
+/// A name that had an address has one: it is the network that is gone, and it comes back. So does a server that listened.
 fn found_before(failure: Failure) -> Failure {
+    let is_gone = |error: &Error| *error.kind() == Kind::Unavailable || error.errno() == Some(Errno::CONNREFUSED);
     match failure {
-        Failure::Final(error) if *error.kind() == Kind::Unavailable => Failure::passing(error),
+        Failure::Final(error) if is_gone(&error) => Failure::passing(error),
         other => other,
     }
 }

@@ -1,6 +1,6 @@
 //! Reaching a server: its addresses, the first that answers, the proxy's tunnel, TLS.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Errno, Error, Kind, Result};
 use crate::http::Net;
 use crate::http::authority::Host;
 use crate::http::basic;
@@ -111,7 +111,11 @@ fn reach(pace: &Pace, host: &Host, port: u16, until: Instant) -> Attempt<OwnedFd
         Host::Ip(ip) => vec![SocketAddr::new(*ip, port)],
         Host::Name(name) => resolve(pace, name, port, until)?,
     };
-    race(pace, &addresses, until).map_err(Failure::passing)
+    race(pace, &addresses, until).map_err(|error| match error.errno() {
+        // Nobody listens there: like a name without an address this is no matter of patience (curl --retry sees it so too).
+        Some(Errno::CONNREFUSED) => Failure::Final(error),
+        _ => Failure::passing(error),
+    })
 }
 
 /// The resolver of the C library waits where no signal ends it: it does so in a thread that is left behind.
@@ -205,7 +209,7 @@ mod tests {
         race(&pace(), &[closed(), closed(), open], after(Duration::from_secs(5))).unwrap();
         race(&pace(), &[open, closed()], after(Duration::from_secs(5))).unwrap();
         let error = race(&pace(), &[closed(), closed()], after(Duration::from_secs(5))).unwrap_err();
-        assert_eq!(error.errno(), Some(crate::error::Errno::CONNREFUSED), "{error}");
+        assert_eq!(error.errno(), Some(Errno::CONNREFUSED), "{error}");
         assert!(race(&pace(), &[], after(Duration::from_secs(5))).is_err());
         assert!(began.elapsed() < Duration::from_secs(2), "nothing was waited for");
     }

@@ -101,17 +101,26 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
     let _ = remove::sweep(around.paths, Wait::at_most(SWEEP_LIMIT));
     claim::check_free(&filesystems, &request.name, request.force)?;
     let stage = Stage::create(&filesystems)?;
-    let shown = request.source.shown();
-    let imported = fill(request, around, &stage, &filesystems).with_context(|| format!("importing {shown:?}"))?;
+    let source = request.source.clone();
+    let imported = fill(request, around, &stage, &filesystems).map_err(|error| named(error, &source))?;
     around.progress.enter(Step::Done);
     Ok(imported)
+}
+
+/// An error says once what it was that was imported: what comes from a server names its address already.
+fn named(error: Error, source: &Source) -> Error {
+    let shown = source.shown();
+    match source {
+        Source::Url(_) if error.to_string().starts_with(&shown) => error,
+        _ => error.context(format!("importing {shown:?}")),
+    }
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
     let Request { source, name, force, bounds, demands, cross_mounts, reference, format, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let known = writer.known();
-    let (shown, platform) = (source.shown(), Platform::host());
+    let (recorded, platform) = (source.recorded(), Platform::host());
     let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform), format };
     let unpacked = match source {
         Source::Directory(path) => {
@@ -134,7 +143,7 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.watch.check()?;
     let digest = manifest(&tree, stage.dir(), &name, &known)?;
     let origin = Origin {
-        source: shown,
+        source: recorded,
         form: unpacked.form,
         digest: unpacked.seal.as_ref().map(|seal| seal.digest.to_string()).unwrap_or_default(),
         verified: unpacked.seal.map(|seal| seal.verified).unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use crate::stream::count::Counter;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,22 +16,45 @@ pub enum Step {
 const STEPS: [(Step, &str); 4] =
     [(Step::Reading, "reading"), (Step::Checking, "checking"), (Step::Syncing, "syncing"), (Step::Done, "done")];
 
-#[derive(Debug, Default)]
+impl Step {
+    /// The step in a word.
+    pub fn word(self) -> &'static str {
+        STEPS.iter().find(|(known, _)| *known == self).map_or("", |(_, word)| word)
+    }
+}
+
+#[derive(Debug)]
 pub struct Progress {
     step: AtomicU8,
+    /// Those begun that nobody has taken yet; at most as many as there are.
+    begun: Mutex<Vec<&'static str>>,
     /// Bytes of the source that were read.
     read: Counter,
     /// Bytes that it has; 0 when nobody knows.
     length: AtomicU64,
 }
 
+impl Default for Progress {
+    fn default() -> Progress {
+        let [(_, first), ..] = STEPS;
+        let begun = Mutex::new(vec![first]);
+        Progress { step: AtomicU8::default(), begun, read: Counter::default(), length: AtomicU64::default() }
+    }
+}
+
 impl Progress {
     pub fn enter(&self, step: Step) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(step.word());
         self.step.store(STEPS.iter().position(|(known, _)| *known == step).unwrap_or(0) as u8, Relaxed);
     }
 
     pub fn step(&self) -> Step {
         STEPS.get(usize::from(self.step.load(Relaxed))).map_or(Step::Done, |(step, _)| *step)
+    }
+
+    /// The words of the steps that were begun since this was asked last.
+    pub fn take_begun(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.begun.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The step in a word.

@@ -86,6 +86,19 @@ impl Source {
         }
     }
 
+    /// As the origin record keeps it: as shown, but a path from the root on, so that it is found again from anywhere.
+    /// Symlinks in it stay: what they lead to next time is what is wanted then.
+    pub fn recorded(&self) -> String {
+        match self {
+            Source::Directory(path) | Source::File(path) => match std::path::absolute(path) {
+                Ok(path) => path.to_string_lossy().into_owned(),
+                // Without a working directory that can be named.
+                Err(_) => self.shown(),
+            },
+            Source::Stdin | Source::Url(_) => self.shown(),
+        }
+    }
+
     /// The name that the source suggests: its last word without what only says how it is packed.
     pub fn suggested_name(&self) -> Option<Name> {
         match self {
@@ -208,6 +221,17 @@ mod tests {
         }
         let long = format!("/{}.tar", "x".repeat(300));
         assert_eq!(parse(&long).unwrap().suggested_name().unwrap().as_str().len(), NAME_MAX);
+    }
+
+    #[test]
+    fn a_path_is_recorded_from_the_root_on() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(parse("./a/x.tar").unwrap().recorded(), here.join("a/x.tar").to_str().unwrap());
+        assert_eq!(parse("../dir").unwrap().recorded(), here.join("../dir").to_str().unwrap());
+        assert_eq!(parse("/x.tar").unwrap().recorded(), "/x.tar");
+        for as_shown in ["-", "https://h/x"] {
+            assert_eq!(parse(as_shown).unwrap().recorded(), as_shown);
+        }
     }
 
     #[test]

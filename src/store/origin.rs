@@ -20,7 +20,7 @@ pub const NOTES_MAX: usize = 100;
 /// What is known of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
-    /// As it was typed, without credentials.
+    /// A URL without credentials, or an absolute path, or "-".
     pub source: String,
     /// "directory", "tar.gz", "OCI archive (tar.xz)" ...
     pub form: String,

@@ -144,6 +144,10 @@ impl Root {
     /// Searches a program: `name` itself when it holds a slash, else in each absolute directory of `search`, a list
     /// with colons between.
     pub fn find_executable(&self, search: &str, name: &Path) -> Executable {
+        // It would be each directory of the list itself.
+        if name.as_os_str().is_empty() {
+            return Executable::Missing;
+        }
         if name.as_os_str().as_bytes().contains(&b'/') {
             return self.probe(name.to_path_buf());
         }
@@ -321,5 +325,6 @@ mod tests {
         assert_eq!(find("absent"), Executable::Missing);
         assert_eq!(find("/c/tool"), Executable::Found("/c/tool".into()));
         assert_eq!(find("/tool"), Executable::Missing);
+        assert_eq!(find(""), Executable::Missing);
     }
 }

@@ -60,6 +60,14 @@ impl Writer {
         self.raw(&value.to_string())
     }
 
+    /// A number, or null.
+    pub fn optional_number(&mut self, value: Option<u64>) -> &mut Writer {
+        match value {
+            Some(value) => self.number(value),
+            None => self.raw("null"),
+        }
+    }
+
     pub fn bool(&mut self, value: bool) -> &mut Writer {
         self.raw(if value { "true" } else { "false" })
     }

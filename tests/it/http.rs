@@ -180,12 +180,46 @@ fn servers_in_trouble_are_asked_again_and_others_are_not() {
     }
     let asked = server.log().iter().filter(|line| line.contains("status=404")).count();
     assert_eq!(asked, 1);
-    // In the middle of a file too.
+}
+
+#[test]
+fn where_nobody_listens_is_not_asked_again() {
     let refused = Server::plain();
     let port = refused.port;
     drop(refused);
-    let error = error_of(get(&Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap()));
-    assert!(error.contains("Connection refused") && error.contains("tried 4 times"), "{error}");
+    let patient = Settings { retries: 6, delay: Duration::from_millis(500), ..settings() };
+    for host in [format!("127.0.0.1:{port}"), "nonesuch.invalid".to_string()] {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let notice = said.clone();
+        let patient = Settings {
+            notice: Arc::new(move |line: &str| notice.lock().unwrap().push(line.to_string())),
+            ..patient.clone()
+        };
+        let url = format!("http://{host}/");
+        let error = error_of(read_all(agent_with(&patient).get(&Url::parse(&url).unwrap())));
+        assert!(error.starts_with(&url) && !error.contains("tried"), "{error}");
+        assert_eq!(said.lock().unwrap().len(), 0, "{said:?}");
+    }
+}
+
+#[test]
+fn a_server_that_listened_is_waited_for() {
+    let server = Server::plain();
+    let url = server.url("/bytes/1000000?cut=500&etag=a");
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let notice = said.clone();
+    let settings = Settings {
+        retries: 2,
+        delay: Duration::from_millis(1),
+        notice: Arc::new(move |line: &str| notice.lock().unwrap().push(line.to_string())),
+        ..settings()
+    };
+    let mut body = agent_with(&settings).get(&url).unwrap();
+    body.read_exact(&mut [0; 500]).unwrap();
+    drop(server);
+    let error = error_of(body.read_to_end(&mut Vec::new()).map(|_| Vec::new()).map_err(Error::from));
+    assert!(error.contains("tried 3 times") && error.contains("refused"), "{error}");
+    assert_eq!(said.lock().unwrap().len(), 2, "{said:?}");
 }
 
 #[test]

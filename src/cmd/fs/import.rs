@@ -5,17 +5,17 @@ use crate::cli::spec::{Command, Flag, Operands, Tail};
 use crate::cmd::fs::needed;
 use crate::cmd::fs::sources::Sources;
 use crate::cmd::{Context, flags};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context as _, Error, Kind, Result};
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
 use crate::rootfs::import::{self, Imported, Request, Surroundings};
-use crate::rootfs::progress::Progress;
+use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::source::Source;
 use crate::store::name::Name;
 use crate::sys::signal::{ENDING, Interrupts};
 use crate::text::json::Writer;
 use crate::text::size;
-use crate::ui::{out, progress};
+use crate::ui::{events, out, progress};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +82,14 @@ pub const SPEC: Command = Command {
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
+    let result = import_source(cx, args);
+    if let (true, Err(error)) = (args.flag("json"), &result) {
+        events::failed(error);
+    }
+    result
+}
+
+fn import_source(cx: &Context, args: &Args) -> Result<u8> {
     let (name, source) = operands(args)?;
     let force = args.flag("force");
     let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
@@ -108,8 +116,12 @@ pub fn run(cx: &Context, args: &Args) -> Result<u8> {
         open_url: &|url| sources.open_url(url),
         say: &|text| cx.say(text),
     };
-    let shown = cx.stderr_tty && !cx.quiet;
-    let imported = progress::while_shown(shown, || line(&name, &progress), || import::import(request, &around))?;
+    let told = args.flag("json") && !cx.quiet;
+    // Where both are one terminal the events are enough.
+    let shown = cx.stderr_tty && !cx.quiet && !(told && cx.stdout_tty);
+    let work =
+        || events::while_told(told, &Told { name: &name, progress: &progress }, || import::import(request, &around));
+    let imported = progress::while_shown(shown, || line(&name, &progress), work)?;
     report(cx, args, &name, &imported)
 }
 
@@ -182,7 +194,32 @@ fn line(name: &Name, progress: &Progress) -> progress::Line {
         what: format!("{name}: {}", progress.word()),
         done: progress.read(),
         whole: progress.length(),
-        counts: progress.step() == crate::rootfs::progress::Step::Reading,
+        counts: progress.step() == Step::Reading,
+    }
+}
+
+/// The import as events tell it.
+struct Told<'a> {
+    name: &'a Name,
+    progress: &'a Progress,
+}
+
+impl events::Told for Told<'_> {
+    fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// "done" is what the result's own line says.
+    fn steps(&self) -> Vec<&'static str> {
+        self.progress.take_begun().into_iter().filter(|word| *word != Step::Done.word()).collect()
+    }
+
+    fn state(&self) -> events::State {
+        events::State { bytes: self.progress.read(), total: self.progress.length() }
+    }
+
+    fn counts(&self, step: &str) -> bool {
+        step == Step::Reading.word()
     }
 }
 
@@ -197,13 +234,14 @@ fn report(cx: &Context, args: &Args, name: &Name, imported: &Imported) -> Result
     if let Some(lacks) = facts.lacks() {
         cx.say(&format!("{name} {lacks}"));
     }
-    out::print(&if args.flag("json") { object(name, imported) } else { format!("{name}\n") })?;
+    let text = if args.flag("json") { object(name, imported) } else { format!("{name}\n") };
+    out::print(&text).with_context(|| format!("{name} is imported, but that could not be written"))?;
     Ok(0)
 }
 
 fn object(name: &Name, Imported { origin, facts }: &Imported) -> String {
     let mut json = Writer::new();
-    json.begin_object().key("name").string(name.as_str());
+    json.begin_object().key("event").string("done").key("name").string(name.as_str());
     for (key, text) in [
         ("source", &origin.source),
         ("form", &origin.form),

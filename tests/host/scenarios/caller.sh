@@ -18,6 +18,17 @@ check "json" sdme ps --json
 cp "$work/stdout" "$work/ps.json"
 check "it is JSON" python3 -c 'import json,sys; json.load(open(sys.argv[1]))' "$work/ps.json"
 check "that of show too" sh -c 'sdme show strict --json | python3 -m json.tool'
+# shellcheck disable=SC2016  # expanded by the inner shell
+for json in '' --json; do
+  expect_exit 1 sh -c 'sdme fs import -f kept /var/lib/sdme/fs/trixie $1 >/dev/full' _ "$json"
+  equals "$stderr" "sdme: kept is imported, but that could not be written: standard output: write: No space left on device"
+  check "it is" sdme fs show kept
+done
+check "fs rm" sdme fs rm kept
+expect_exit 1 sh -c 'sdme create -r trixie >/dev/full'
+contains "$stderr" '^sdme: [a-z0-9-]+ is created, but its name could not be written: standard output: write: No space left on device$'
+told=$(sed -E 's/^sdme: ([a-z0-9-]+) is.*/\1/' <<<"$stderr")
+check "it is, and can be named" sdme rm "$told"
 check "help for a user without rights" setpriv --reuid 1000 --regid 1000 --clear-groups sdme --help
 refuse "and nothing else" setpriv --reuid 1000 --regid 1000 --clear-groups sdme ps
 contains "$stderr" root

@@ -26,6 +26,7 @@ expect_exit 137 sdme exec web sh -c 'kill -KILL $$'
 expect_exit 143 sdme exec web sh -c 'kill -TERM $$'
 expect_exit 127 sdme exec web /nonesuch
 expect_exit 127 sdme exec web nonesuch
+expect_exit 127 sdme exec web ''
 expect_exit 126 sdme exec web /etc/passwd
 expect_exit 125 sdme exec web -u nobodyatall true
 expect_exit 125 sdme exec web --nonesuch true

@@ -50,6 +50,39 @@ expect_exit 1 sdme fs import bad "$work/cut.tar.xz"
 expect_exit 130 timeout --preserve-status -s INT 0.3 sdme fs import bad "$archives/tree.tar.bz2"
 lacks "$(ls -A /var/lib/sdme/fs)" 'bad|stage|trash'
 
+note "events for scripts: steps as they begin, then the result as the last line, or why there is none"
+cat >"$work/events.py" <<'PY'
+import json, os, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+*events, last = lines
+size = os.path.getsize(sys.argv[2])
+steps = list(dict.fromkeys(event["step"] for event in events))
+assert steps == ["reading", "checking", "syncing"], steps
+for event in events:
+    assert list(event) == ["event", "name", "step", "bytes", "total", "rate", "left", "elapsed"], event
+    assert event["event"] == "progress" and event["name"] == "told" and event["total"] == size, event
+    assert 0 <= event["bytes"] <= size and event["elapsed"] >= 0, event
+    assert (event["rate"] is None) == (event["step"] != "reading"), event
+assert events[-1]["bytes"] == size, events[-1]
+assert last["event"] == "done" and last["name"] == "told" and last["entries"] > 1000, last
+# No more than a step needs, and two a second.
+assert len(events) <= 4 + 2 * events[-1]["elapsed"] / 1000, len(events)
+PY
+check "import" sdme fs import told --json "$archives/tree.tar.xz"
+cp "$work/stdout" "$work/events"
+check "the events" python3 "$work/events.py" "$work/events" "$archives/tree.tar.xz"
+check "quiet: the result alone" sdme --quiet fs import -f told --json "$archives/tree.tar.zst"
+equals "$(wc -l <<<"$stdout")" 1
+expect_exit 1 sdme fs import told --json "$archives/tree.tar.zst"
+equals "$(tail -n 1 <<<"$stdout" | grep -c '^{"event":"failed","message":"there is a root filesystem told already.*","exit_code":1}$')" 1
+check "fs rm" sdme fs rm told
+
+note "a relative path is kept as one from the root on"
+check "import" sh -c 'cd /srv && sdme fs import kept archives/../archives/tree.tar.zst'
+check "show" sdme fs show kept --json
+contains "$stdout" '"source":"/srv/archives/../archives/tree.tar.zst"'
+check "fs rm" sdme fs rm kept
+
 note "what it is can be said; what it is instead is named"
 check "a tarball" sdme fs import said "$archives/tree.tar.gz" --format tar --json
 equals "$(tree_of)" "$expected"

@@ -90,6 +90,15 @@ for by in 5 -5; do
   nothing_left
 done
 
+note "nobody listens, or there is no such host: said at once, on one line"
+for url in http://127.0.0.1:1/x.tar http://nonesuch.invalid/x.tar; do
+  began=$(now_ms)
+  expect_exit 1 sdme fs import bad "$url"
+  [ $(($(now_ms) - began)) -lt 5000 ] || fail "it took $(($(now_ms) - began)) ms"
+  equals "$(wc -l <<<"$stderr") $(grep -o "$url" <<<"$stderr" | wc -l)" "1 1"
+  lacks "$stderr" 'importing|input/output|again'
+done
+
 note "from https to http: refused"
 expect_exit 1 sdme fs import bad "$web/x?to=http%3A%2F%2F127.0.0.1%3A$plain%2Fca.pem" "${ca[@]}"
 contains "$stderr" 'http://127.0.0.1'
