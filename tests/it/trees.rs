@@ -190,7 +190,11 @@ impl Stage {
 
     /// What the last writer knows of its files is what they are.
     fn assert_known(&self) {
+        // A digest of gigabytes of holes takes minutes.
         let Ok(tree) = Dir::open(&self.tree()) else { return };
+        if largest(&self.tree()) > 1 << 30 {
+            return;
+        }
         let text = |known: &Known| {
             let mut text = Vec::new();
             let lines = manifest::render_with(&tree, known, |line| {
@@ -221,6 +225,16 @@ impl Stage {
         };
         snapshot(&self.tree()).iter().skip(1).map(line).collect()
     }
+}
+
+/// Bytes of the largest file below a directory.
+fn largest(top: &Path) -> u64 {
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => largest(&entry.path()),
+        Ok(meta) if meta.is_file() => meta.len(),
+        _ => 0,
+    };
+    fs::read_dir(top).into_iter().flatten().flatten().map(of).max().unwrap_or(0)
 }
 
 impl Drop for Stage {
