@@ -13,6 +13,7 @@ use crate::oci::{layout, spool};
 use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::inspect::{self, Facts};
+use crate::rootfs::prepare::{self, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::seal::{self, Demands, Seal};
 use crate::rootfs::sniff::{self, Form};
@@ -41,7 +42,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The tree in its stage, and what an archive of an image is spooled into.
-const TREE: &str = "tree";
+const TREE: &str = prepare::place::TREE;
 const SPOOL: &str = "spool";
 /// How long what killed imports left is cleaned up before.
 const SWEEP_LIMIT: Duration = Duration::from_secs(60);
@@ -62,6 +63,8 @@ pub struct Request {
     pub cross_mounts: bool,
     /// Which image of a layout with several.
     pub reference: Option<String>,
+    /// Whether what the tree lacks to be a machine is installed in it.
+    pub install: Install,
     /// Options that changed what is made, for the record.
     pub options: String,
 }
@@ -74,6 +77,7 @@ pub struct Surroundings<'a> {
     pub open_url: &'a dyn Fn(&str) -> Result<Opened>,
     /// Tells the user something, on one line.
     pub say: &'a dyn Fn(&str),
+    pub hands: prepare::Hands<'a>,
 }
 
 /// What came of it.
@@ -105,12 +109,12 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
-    let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
+    let Request { source, name, force, bounds, demands, cross_mounts, reference, install, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let known = writer.known();
     let (shown, platform) = (source.shown(), Platform::host());
     let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform) };
-    let unpacked = match source {
+    let mut unpacked = match source {
         Source::Directory(path) => {
             demands.refuse_any()?;
             let counter = around.progress.counter();
@@ -126,10 +130,21 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.progress.enter(Step::Checking);
     unwrap_top(stage.dir(), around)?;
     let tree = stage.dir().subdir(TREE)?;
-    let facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
+    let mut facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
     facts.check(force)?;
     around.watch.check()?;
+    let begin = || around.progress.enter(Step::Installing);
+    let lacking = prepare::Tree { paths: around.paths, stage: stage.dir(), facts: &facts, forced: force };
+    let installed = prepare::install(&lacking, install, &around.hands, around.watch, begin)?;
+    around.progress.enter(Step::Checking);
+    // What the writer knows is no longer so where somebody else has written.
+    let known = if installed.is_some() { Known::nothing() } else { known };
     let digest = manifest(&tree, stage.dir(), &name, &known)?;
+    if let Some((now, note)) = installed {
+        refuse_marks(stage.dir(), &name)?;
+        unpacked.totals.notes.push(note);
+        facts = now;
+    }
     let origin = Origin {
         source: shown,
         form: unpacked.form,
@@ -150,6 +165,16 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.watch.check()?;
     claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force)?;
     Ok(Imported { origin, facts })
+}
+
+/// What the writer keeps out of a tree a package may have put there.
+fn refuse_marks(stage: &Dir, name: &Name) -> Result<()> {
+    match manifest::overlay_mark(stage, name)? {
+        None => Ok(()),
+        Some((path, what)) => Err(Error::failed(format!(
+            "what was installed has left an order to overlayfs in the tree, which is not taken: {path:?}: {what}"
+        ))),
+    }
 }
 
 /// Makes the manifest while what was unpacked goes to the disk: the one takes the processor, the other waits.
