@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 /// A program to be started, or to be become.
 pub struct Program {
     command: Command,
-    end_with_us: bool,
+    end_with_us: Option<Signal>,
     own_session: bool,
     group: Option<OwnedFd>,
 }
@@ -22,7 +22,7 @@ impl Program {
     pub fn new<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsString>) -> Program {
         let mut command = Command::new(program);
         command.args(arguments).env_clear();
-        Program { command, end_with_us: false, own_session: false, group: None }
+        Program { command, end_with_us: None, own_session: false, group: None }
     }
 
     /// `program` with these arguments and the caller's own environment: it is run for him.
@@ -54,7 +54,13 @@ impl Program {
 
     /// It is killed when the thread that starts it ends.
     pub fn end_with_us(mut self) -> Program {
-        self.end_with_us = true;
+        self.end_with_us = Some(Signal::KILL);
+        self
+    }
+
+    /// It gets SIGTERM when the thread that starts it ends: for one that has something of its own to end first.
+    pub fn terminate_with_us(mut self) -> Program {
+        self.end_with_us = Some(Signal::TERM);
         self
     }
 
@@ -90,13 +96,13 @@ impl Program {
     }
 }
 
-fn prepare(end_with_us: bool, own_session: bool, group: Option<RawFd>) -> std::io::Result<()> {
+fn prepare(end_with_us: Option<Signal>, own_session: bool, group: Option<RawFd>) -> std::io::Result<()> {
     signal::reset_all();
     if own_session {
         rustix::process::setsid()?;
     }
-    if end_with_us {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if end_with_us.is_some() {
+        rustix::process::set_parent_process_death_signal(end_with_us)?;
     }
     if let Some(group) = group {
         // SAFETY: the descriptor is held open by the parent, whose copy this child has.

@@ -69,7 +69,8 @@ impl<'a> Running<'a> {
             .input(input.into())
             .output(theirs.try_clone().context("dup")?.into(), Stdio::from(theirs))
             .own_session()
-            .end_with_us();
+            // Killed itself, nspawn would leave its container behind (tried: 257): it has to be asked.
+            .terminate_with_us();
         for (name, value) in job.environment {
             program = program.environment(name, value);
         }
