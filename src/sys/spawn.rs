@@ -117,6 +117,19 @@ mod tests {
     use std::io::Read;
 
     #[test]
+    fn one_that_is_asked_to_end_with_us_can_end_its_own_way() {
+        let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+        let words = ["-c".into(), script.into()];
+        let starting = std::thread::spawn(move || {
+            let program = Program::new(Path::new("/bin/sh"), &words).output(Stdio::piped(), Stdio::null());
+            let mut child = program.environment("PATH", "/usr/bin:/bin").terminate_with_us().spawn().unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+            child
+        });
+        assert_eq!(starting.join().unwrap().wait().unwrap().code(), Some(7));
+    }
+
+    #[test]
     fn nothing_that_we_ignore_is_ignored_by_the_program() {
         // What a caller may have ignored among the signals that C libraries keep for themselves.
         let ignored = [1usize, 0, 0, 0];
