@@ -29,6 +29,7 @@ use container::direct::{self, Console};
 use container::enter;
 use error::{Context, Error, Kind, Result};
 use paths::Paths;
+use rootfs::prepare::place;
 use std::env;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Read};
@@ -51,6 +52,9 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     sys::credentials::umask(sys::create::UMASK);
+    if called == place::INSTALLER {
+        return ExitCode::from(fail(&place::become_nspawn(&words), true));
+    }
     if called == direct::SUPERVISOR {
         return ExitCode::from(supervise(&words));
     }

@@ -15,7 +15,7 @@ use crate::sys::process::ProcessId;
 use crate::sys::resolve::Root;
 use crate::sys::spawn::Program;
 use crate::systemd::host::{self, Host};
-use crate::systemd::{installed, machine};
+use crate::systemd::{self, installed, machine};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,6 @@ use std::time::Duration;
 
 /// How long a boot waits for another command to let go of the container.
 const LOCK_LIMIT: Duration = Duration::from_secs(20);
-/// What nspawn finds its own helpers by.
-pub const SAFE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Boots the container in the foreground. With systemd this process becomes systemd-nspawn and returns only an error;
 /// without, it stays as its supervisor and returns the container's exit code. `notify_socket` is $NOTIFY_SOCKET, which nspawn
@@ -100,7 +98,7 @@ fn forget_machine(paths: &Paths, name: &Name) -> Result<()> {
 
 /// Mounts and becomes systemd-nspawn; `Ok` carries the error of an exec that failed.
 fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option<&OsStr>) -> Result<Error> {
-    let program = nspawn_program()?;
+    let program = systemd::nspawn::program()?;
     let process = Some(ProcessId::myself()?);
     claim(paths, name, &Runtime { datadir: paths.datadir().into(), route: Route::Unit, process, supervisor: None })?;
     if matches!(place, Place::Unit { register: true } | Place::Scope { register: true }) {
@@ -110,7 +108,8 @@ fn become_nspawn(paths: &Paths, name: &Name, place: Place, notify_socket: Option
     let tree = mount_tree(paths, name)?;
     let facts = Facts { place, resolv_conf: resolv_conf(paths), devices_closed: true, init: init(&tree)? };
     let arguments = nspawn::arguments(name, &tree, &facts);
-    let mut nspawn = Program::new(&program, &arguments).environment("PATH", SAFE_PATH).environment("TERM", "vt220");
+    let mut nspawn =
+        Program::new(&program, &arguments).environment("PATH", systemd::nspawn::SAFE_PATH).environment("TERM", "vt220");
     if let Some(socket) = notify_socket {
         nspawn = nspawn.environment("NOTIFY_SOCKET", socket);
     }
@@ -150,13 +149,6 @@ pub fn init(tree: &Path) -> Result<Option<PathBuf>> {
 pub fn resolv_conf(paths: &Paths) -> nspawn::ResolvConf {
     let text = fs::read_to_string(paths.resolv_conf()).ok();
     nspawn::resolv_conf(text.as_deref(), paths.resolved_stub().exists())
-}
-
-pub fn nspawn_program() -> Result<PathBuf> {
-    nspawn::program(Path::exists).ok_or_else(|| {
-        let advice = "install it (Debian, Fedora: the package systemd-container)";
-        Error::new(Kind::NotFound, format!("systemd-nspawn is not installed at {:?}: {advice}", nspawn::PROGRAMS[0]))
-    })
 }
 
 #[cfg(test)]

@@ -4,10 +4,6 @@ use crate::store::name::Name;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where systemd-nspawn is installed.
-pub const PROGRAMS: [&str; 3] =
-    ["/usr/bin/systemd-nspawn", "/bin/systemd-nspawn", "/run/current-system/sw/bin/systemd-nspawn"];
-
 /// nspawn's exit status after a reboot inside.
 pub const REBOOT: i32 = 133;
 
@@ -113,11 +109,6 @@ fn joined(option: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(option);
     argument.push(path);
     argument
-}
-
-/// The first of `candidates` that `exists`.
-pub fn program(exists: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    PROGRAMS.iter().map(PathBuf::from).find(|path| exists(path))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::container::direct::{self, status::Phase};
 use crate::container::guest::Guest;
 use crate::container::stop::{self, Limits};
-use crate::container::{boot, leader, open, template};
+use crate::container::{leader, open, template};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::lock;
@@ -13,6 +13,7 @@ use crate::sys::poll::{For, Wait, pause, poll_one};
 use crate::systemd::host::Host;
 use crate::systemd::journal;
 use crate::systemd::manager::{Job, Manager, UnitStatus};
+use crate::systemd::nspawn;
 use crate::text::sanitize;
 use std::fs;
 use std::os::fd::AsFd;
@@ -116,7 +117,7 @@ fn begin_supervisor(paths: &Paths, name: &Name) -> Result<Option<Child>> {
         }
     }
     direct::clear(paths, name)?;
-    boot::nspawn_program()?;
+    nspawn::program()?;
     direct::spawn_supervisor(paths, name).map(Some)
 }
 

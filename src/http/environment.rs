@@ -36,6 +36,17 @@ impl Environment {
             ssl_cert_dir: set("SSL_CERT_DIR"),
         }
     }
+
+    /// The proxies as variables, for another program that is to go the same way.
+    pub fn proxies(&self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("http_proxy", &self.http_proxy),
+            ("https_proxy", &self.https_proxy),
+            ("all_proxy", &self.all_proxy),
+            ("no_proxy", &self.no_proxy),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+    }
 }
 
 #[cfg(test)]

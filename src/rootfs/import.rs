@@ -14,6 +14,7 @@ use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
 use crate::rootfs::inspect::{self, Facts};
+use crate::rootfs::prepare::{self, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::seal::{self, Demands, Seal};
 use crate::rootfs::sniff::{self, Form};
@@ -42,7 +43,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The tree in its stage, and what an archive of an image is spooled into.
-const TREE: &str = "tree";
+const TREE: &str = prepare::place::TREE;
 const SPOOL: &str = "spool";
 /// How long what killed imports left is cleaned up before.
 const SWEEP_LIMIT: Duration = Duration::from_secs(60);
@@ -65,6 +66,8 @@ pub struct Request {
     pub reference: Option<String>,
     /// What SOURCE is said to be; None: its bytes tell.
     pub format: Option<Format>,
+    /// Whether what the tree lacks to be a machine is installed in it.
+    pub install: Install,
     /// Options that changed what is made, for the record.
     pub options: String,
 }
@@ -77,6 +80,7 @@ pub struct Surroundings<'a> {
     pub open_url: &'a dyn Fn(&str) -> Result<Opened>,
     /// Tells the user something, on one line.
     pub say: &'a dyn Fn(&str),
+    pub hands: prepare::Hands<'a>,
 }
 
 /// What came of it.
@@ -117,12 +121,12 @@ fn named(error: Error, source: &Source) -> Error {
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
-    let Request { source, name, force, bounds, demands, cross_mounts, reference, format, options } = request;
+    let Request { source, name, force, bounds, demands, cross_mounts, reference, format, install, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let known = writer.known();
     let (recorded, platform) = (source.recorded(), Platform::host());
     let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform), format };
-    let unpacked = match source {
+    let mut unpacked = match source {
         Source::Directory(path) => {
             demands.refuse_any()?;
             let counter = around.progress.counter();
@@ -138,10 +142,26 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.progress.enter(Step::Checking);
     unwrap_top(stage.dir(), around)?;
     let tree = stage.dir().subdir(TREE)?;
-    let facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
+    let mut facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
     facts.check(force)?;
     around.watch.check()?;
+    let begin = || around.progress.enter(Step::Installing);
+    let lacking = prepare::Tree { paths: around.paths, stage: stage.dir(), facts: &facts, forced: force };
+    let installed = prepare::install(&lacking, install, &around.hands, around.watch, begin)?;
+    let known = match installed {
+        None => known,
+        // What the writer knows is no longer so where somebody else has written.
+        Some(_) => {
+            around.progress.enter(Step::Checking);
+            Known::nothing()
+        }
+    };
     let digest = manifest(&tree, stage.dir(), &name, &known)?;
+    if let Some((now, note)) = installed {
+        refuse_marks(stage.dir(), &name)?;
+        unpacked.totals.notes.push(note);
+        facts = now;
+    }
     let origin = Origin {
         source: recorded,
         form: unpacked.form,
@@ -162,6 +182,16 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.watch.check()?;
     claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force)?;
     Ok(Imported { origin, facts })
+}
+
+/// What the writer keeps out of a tree a package may have put there.
+fn refuse_marks(stage: &Dir, name: &Name) -> Result<()> {
+    match manifest::overlay_mark(stage, name)? {
+        None => Ok(()),
+        Some((path, what)) => Err(Error::failed(format!(
+            "what was installed has left an order to overlayfs in the tree, which is not taken: {path:?}: {what}"
+        ))),
+    }
 }
 
 /// Makes the manifest while what was unpacked goes to the disk: the one takes the processor, the other waits.

@@ -1,6 +1,7 @@
 //! Whether a tree is a machine that sdme can boot, and which: read by the in-tree resolver alone.
 
 use crate::error::{Error, Result};
+use crate::rootfs::prepare::manager::{self, Installer, Need};
 use crate::sys::resolve::Root;
 use crate::systemd::installed;
 use crate::text::osrelease::{OS_RELEASE_MAX, OsRelease};
@@ -28,15 +29,8 @@ const MACHINES: [(u16, &str); 9] = [
     (8, "mips"),
 ];
 
-/// Programs by which a tree installs packages, and the words for systemd and a bus.
-const MANAGERS: [(&str, &str); 6] = [
-    ("/usr/bin/apt-get", "apt-get install systemd-sysv dbus"),
-    ("/usr/bin/dnf", "dnf install systemd dbus"),
-    ("/usr/bin/microdnf", "microdnf install systemd dbus"),
-    ("/usr/bin/zypper", "zypper install systemd dbus-1"),
-    ("/usr/bin/pacman", "pacman -S systemd dbus"),
-    ("/sbin/apk", ""),
-];
+/// What a tree without systemd has, whatever it is, to tell the processor by.
+const SHELLS: [&str; 3] = ["/bin/sh", "/usr/bin/sh", "/usr/bin/env"];
 
 /// What a tree is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,10 +42,10 @@ pub struct Facts {
     /// The program that would be PID 1.
     pub init: Option<PathBuf>,
     pub has_bus: bool,
-    /// Of the init, when it is a program of a known one.
+    /// Of the init, or the shell where there is none, when it is a program of a known one.
     pub architecture: Option<String>,
-    /// How packages would be installed in it; empty: by a package manager whose distribution has no systemd.
-    pub installs: Option<&'static str>,
+    /// How packages are installed in it.
+    pub installer: Option<Installer>,
 }
 
 pub fn inspect(root: &Root) -> Facts {
@@ -61,10 +55,10 @@ pub fn inspect(root: &Root) -> Facts {
     Facts {
         is_system: is_directory("etc") && PROGRAMS.iter().any(|name| is_directory(name)),
         title: release.map(|bytes| OsRelease::parse(&bytes).title()).unwrap_or_default(),
-        architecture: init.as_deref().and_then(|init| architecture(root, init)),
+        architecture: init.as_deref().map_or_else(|| shells(root), |init| architecture(root, init)),
         init,
         has_bus: installed::has_bus(root),
-        installs: MANAGERS.iter().find(|(path, _)| root.is_file(Path::new(path))).map(|(_, words)| *words),
+        installer: manager::find(root),
     }
 }
 
@@ -72,6 +66,10 @@ fn architecture(root: &Root, init: &Path) -> Option<String> {
     let head = |path: &Path| root.read_head(path, ELF_HEAD).ok();
     let machine = head(init).and_then(|head| elf_machine(&head));
     machine.or_else(|| head(Path::new(NIXOS_SYSTEMD)).and_then(|head| elf_machine(&head)))
+}
+
+fn shells(root: &Root) -> Option<String> {
+    SHELLS.iter().find_map(|path| elf_machine(&root.read_head(Path::new(path), ELF_HEAD).ok()?))
 }
 
 /// The architecture in an ELF file's first bytes.
@@ -102,17 +100,30 @@ impl Facts {
         }
     }
 
-    /// What keeps it from booting, and what to do; None when nothing does.
+    /// What a machine needs and it has not; None when it has all.
+    pub fn need(&self) -> Option<Need> {
+        let need = Need { systemd: self.init.is_none(), bus: !self.has_bus };
+        (need.systemd || need.bus).then_some(need)
+    }
+
+    /// What keeps it from booting; None when nothing does.
+    pub fn misses(&self) -> Option<&'static str> {
+        let Need { systemd, bus } = self.need()?;
+        Some(match (systemd, bus) {
+            (false, _) => "has systemd but no D-Bus, without which there are no logins",
+            (true, false) => "has no systemd: it cannot boot",
+            (true, true) => "has neither systemd nor D-Bus: it cannot boot",
+        })
+    }
+
+    /// The same, and what to do.
     pub fn lacks(&self) -> Option<String> {
-        let missing = match (&self.init, self.has_bus) {
-            (Some(_), true) => return None,
-            (Some(_), false) => "has systemd but no D-Bus, without which there are no logins",
-            (None, true) => "has no systemd: it cannot boot",
-            (None, false) => "has neither systemd nor D-Bus: it cannot boot",
-        };
-        Some(match self.installs {
-            Some("") => format!("{missing}; its distribution does not offer systemd (apk)"),
-            Some(words) => format!("{missing}; its own package manager brings it: {words}"),
+        let (missing, need) = (self.misses()?, self.need()?);
+        Some(match self.installer.map(|installer| installer.manager) {
+            Some(manager) if !manager.offers_systemd() => {
+                format!("{missing}; its distribution does not offer systemd ({})", manager.name)
+            }
+            Some(manager) => format!("{missing}; its own package manager brings it: {}", manager.words(need)),
             None => format!("{missing}; install it there"),
         })
     }
@@ -156,20 +167,34 @@ mod tests {
     }
 
     #[test]
+    fn without_systemd_the_shell_tells_the_processor() {
+        let scratch = Scratch::new("inspect-shell");
+        put(&scratch, "etc/passwd", b"");
+        let foreign = if std::env::consts::ARCH == "x86_64" { 183 } else { 62 };
+        put(&scratch, "usr/bin/dash", &elf(foreign));
+        symlink("usr/bin", scratch.path().join("bin")).unwrap();
+        symlink("dash", scratch.path().join("usr/bin/sh")).unwrap();
+        assert!(facts(&scratch).check(false).unwrap_err().to_string().contains("--force"));
+        facts(&scratch).check(true).unwrap();
+    }
+
+    #[test]
     fn what_is_missing_is_said_with_the_trees_own_words() {
         let scratch = Scratch::new("inspect-lacks");
         put(&scratch, "etc/passwd", b"");
         assert!(facts(&scratch).check(true).unwrap_err().to_string().contains("no system"));
         put(&scratch, "usr/bin/apt-get", b"");
-        assert!(facts(&scratch).lacks().unwrap().contains("apt-get install systemd-sysv dbus"));
+        let words = "apt-get install systemd systemd-sysv libpam-systemd dbus";
+        assert!(facts(&scratch).lacks().unwrap().ends_with(words));
         put(&scratch, "usr/lib/systemd/systemd", b"#!/bin/sh\n");
         assert!(facts(&scratch).lacks().unwrap().contains("no D-Bus"));
+        assert!(facts(&scratch).lacks().unwrap().ends_with("apt-get install dbus"));
         put(&scratch, "usr/lib/systemd/system/dbus.socket", b"");
         assert_eq!(facts(&scratch).lacks(), None);
         facts(&scratch).check(false).unwrap();
     }
 
-    /// A name, links and their targets, files, the init, and how packages are installed.
+    /// A name, links and their targets, files, the init, and the package manager.
     type Shape<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], &'a str, Option<&'static str>);
 
     /// A tree of a distribution's shape: links, then programs and files.
@@ -207,40 +232,28 @@ mod tests {
         let usual = "/usr/lib/systemd/systemd";
         let (systemd, socket) = ("usr/lib/systemd/systemd", "usr/lib/systemd/system/dbus.socket");
         let shapes: [Shape<'_>; 7] = [
-            (
-                "debian",
-                &MERGED,
-                &[systemd, socket, "usr/bin/apt-get", "etc/os-release"],
-                usual,
-                Some("apt-get install systemd-sysv dbus"),
-            ),
+            ("debian", &MERGED, &[systemd, socket, "usr/bin/apt-get", "etc/os-release"], usual, Some("apt-get")),
             (
                 "split",
                 &[("usr/lib/os-release", "/etc/os-release")],
                 &["lib/systemd/systemd", "lib/systemd/system/dbus.socket", "usr/bin/apt-get", "etc/os-release"],
                 "/lib/systemd/systemd",
-                Some("apt-get install systemd-sysv dbus"),
+                Some("apt-get"),
             ),
             (
                 "fedora",
                 &MERGED,
                 &[systemd, socket, "usr/bin/dnf", "usr/lib/os-release", "etc/passwd"],
                 usual,
-                Some("dnf install systemd dbus"),
+                Some("dnf"),
             ),
-            (
-                "arch",
-                &ARCH,
-                &[systemd, socket, "usr/bin/pacman", "usr/lib/os-release"],
-                usual,
-                Some("pacman -S systemd dbus"),
-            ),
+            ("arch", &ARCH, &[systemd, socket, "usr/bin/pacman", "usr/lib/os-release"], usual, Some("pacman")),
             (
                 "suse",
                 &MERGED,
                 &[systemd, socket, "usr/bin/zypper", "usr/lib/os-release", "etc/passwd"],
                 usual,
-                Some("zypper install systemd dbus-1"),
+                Some("zypper"),
             ),
             // systemd in a place of its own, which only the link to it tells.
             (
@@ -264,16 +277,17 @@ mod tests {
                 None,
             ),
         ];
-        for (name, links, files, init, installs) in shapes {
+        for (name, links, files, init, manager) in shapes {
+            let facts = facts(&shaped(name, links, files));
             let expected = Facts {
                 is_system: true,
                 title: name.to_string(),
                 init: Some(init.into()),
                 has_bus: true,
                 architecture: Some(std::env::consts::ARCH.to_string()),
-                installs,
+                installer: facts.installer,
             };
-            let facts = facts(&shaped(name, links, files));
+            assert_eq!(facts.installer.map(|installer| installer.manager.name), manager, "{name}");
             assert_eq!(facts, expected);
             assert_eq!((facts.lacks(), facts.check(false).is_ok()), (None, true), "{name}");
         }

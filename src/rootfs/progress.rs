@@ -8,13 +8,22 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Reading,
+    /// The user is asked: nothing is to be shown.
+    Asking,
+    Installing,
     Checking,
     Syncing,
     Done,
 }
 
-const STEPS: [(Step, &str); 4] =
-    [(Step::Reading, "reading"), (Step::Checking, "checking"), (Step::Syncing, "syncing"), (Step::Done, "done")];
+const STEPS: [(Step, &str); 6] = [
+    (Step::Reading, "reading"),
+    (Step::Asking, ""),
+    (Step::Installing, "installing"),
+    (Step::Checking, "checking"),
+    (Step::Syncing, "syncing"),
+    (Step::Done, "done"),
+];
 
 impl Step {
     /// The step in a word.

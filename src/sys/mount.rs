@@ -117,6 +117,13 @@ pub fn clone_of(path: &Path) -> Result<Dir> {
     Dir::from_fd(fd).reopen()
 }
 
+/// An opened directory as a mount of its own, without what is mounted below it; attached nowhere yet. The directory must be of
+/// this process's mount namespace: whoever takes another one does so afterwards.
+pub fn clone_at(directory: impl AsFd) -> Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(directory, "", flags).map_err(|errno| Error::os(errno, "open_tree(OPEN_TREE_CLONE)"))
+}
+
 /// Attaches a mount to an opened directory.
 pub fn attach(mount: impl AsFd, directory: impl AsFd) -> Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

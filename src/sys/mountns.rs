@@ -29,6 +29,13 @@ pub fn cover(directory: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(place))
 }
 
+/// Opens no device below the mount at `target` any more; its other flags become the usual ones.
+pub fn forbid_devices(target: &Path) -> Result<()> {
+    let flags = MountFlags::BIND | MountFlags::NODEV;
+    rustix::mount::mount_remount(target, flags, c"")
+        .map_err(|errno| Error::os(errno, format!("mount({target:?}, MS_REMOUNT|MS_BIND|MS_NODEV)")))
+}
+
 /// Takes away what is mounted at `target` and everything on it, at once for this namespace.
 pub fn detach(target: &Path) -> Result<()> {
     rustix::mount::unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)

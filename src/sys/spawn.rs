@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 /// A program to be started, or to be become.
 pub struct Program {
     command: Command,
-    end_with_us: bool,
+    end_with_us: Option<Signal>,
     own_session: bool,
     group: Option<OwnedFd>,
 }
@@ -22,7 +22,7 @@ impl Program {
     pub fn new<'a>(program: &Path, arguments: impl IntoIterator<Item = &'a OsString>) -> Program {
         let mut command = Command::new(program);
         command.args(arguments).env_clear();
-        Program { command, end_with_us: false, own_session: false, group: None }
+        Program { command, end_with_us: None, own_session: false, group: None }
     }
 
     /// `program` with these arguments and the caller's own environment: it is run for him.
@@ -54,7 +54,13 @@ impl Program {
 
     /// It is killed when the thread that starts it ends.
     pub fn end_with_us(mut self) -> Program {
-        self.end_with_us = true;
+        self.end_with_us = Some(Signal::KILL);
+        self
+    }
+
+    /// It gets SIGTERM when the thread that starts it ends: for one that has something of its own to end first.
+    pub fn terminate_with_us(mut self) -> Program {
+        self.end_with_us = Some(Signal::TERM);
         self
     }
 
@@ -90,13 +96,13 @@ impl Program {
     }
 }
 
-fn prepare(end_with_us: bool, own_session: bool, group: Option<RawFd>) -> std::io::Result<()> {
+fn prepare(end_with_us: Option<Signal>, own_session: bool, group: Option<RawFd>) -> std::io::Result<()> {
     signal::reset_all();
     if own_session {
         rustix::process::setsid()?;
     }
-    if end_with_us {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if end_with_us.is_some() {
+        rustix::process::set_parent_process_death_signal(end_with_us)?;
     }
     if let Some(group) = group {
         // SAFETY: the descriptor is held open by the parent, whose copy this child has.
@@ -109,6 +115,19 @@ fn prepare(end_with_us: bool, own_session: bool, group: Option<RawFd>) -> std::i
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn one_that_is_asked_to_end_with_us_can_end_its_own_way() {
+        let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+        let words = ["-c".into(), script.into()];
+        let starting = std::thread::spawn(move || {
+            let program = Program::new(Path::new("/bin/sh"), &words).output(Stdio::piped(), Stdio::null());
+            let mut child = program.environment("PATH", "/usr/bin:/bin").terminate_with_us().spawn().unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+            child
+        });
+        assert_eq!(starting.join().unwrap().wait().unwrap().code(), Some(7));
+    }
 
     #[test]
     fn nothing_that_we_ignore_is_ignored_by_the_program() {

@@ -7,6 +7,7 @@ pub mod job;
 pub mod journal;
 pub mod machine;
 pub mod manager;
+pub mod nspawn;
 pub mod status;
 pub mod unit;
 pub mod watch;

@@ -12,9 +12,13 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Longer than a terminal is wide it would leave marks.
 const WIDTH: usize = 79;
 
+/// To the line's beginning, and it is empty.
+pub const WIPE: &str = "\r\x1b[K";
+
 /// What a line tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// Empty: nothing is to be drawn now, somebody else writes there.
     pub what: String,
     /// Bytes done, and all there are if that is known.
     pub done: u64,
@@ -35,11 +39,15 @@ pub fn while_shown<T>(shown: bool, line: impl Fn() -> Line + Sync, work: impl Fn
             let began = Instant::now();
             let (mut pause, mut drawn) = (PATIENCE, false);
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                out::print_error(&format!("\r\x1b[K{}", render(&line(), began.elapsed())));
-                (pause, drawn) = (PERIOD, true);
+                pause = PERIOD;
+                let line = line();
+                if !line.what.is_empty() {
+                    out::print_error(&format!("{WIPE}{}", render(&line, began.elapsed())));
+                    drawn = true;
+                }
             }
             if drawn {
-                out::print_error("\r\x1b[K");
+                out::print_error(WIPE);
             }
         });
         let result = work();

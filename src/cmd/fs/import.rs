@@ -2,13 +2,14 @@
 
 use crate::cli::parse::Args;
 use crate::cli::spec::{Command, Flag, Operands, Tail};
-use crate::cmd::fs::needed;
 use crate::cmd::fs::sources::Sources;
+use crate::cmd::fs::{needed, packages};
 use crate::cmd::{Context, flags};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
 use crate::rootfs::import::{self, Imported, Request, Surroundings};
+use crate::rootfs::prepare::{Hands, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::source::Source;
 use crate::store::name::Name;
@@ -31,7 +32,8 @@ pub const SPEC: Command = Command {
          and everything demanded of it has been checked; until then nothing of it has a name. An archive that holds its \
          tree in one top directory is unwrapped.",
         "Without NAME one is taken from SOURCE. 'sdme new -r NAME' makes a container of it and boots that, if there is systemd \
-         in the tree: where it is missing that is said, and it is not installed.",
+         in the tree. Where it is missing, or D-Bus, the tree's own package manager can bring it (apt-get, dnf, microdnf, zypper, \
+         pacman): it is run in a systemd-nspawn container with the host's network, and the import fails if it does.",
         "Servers are reached as curl would: http_proxy, https_proxy, all_proxy, no_proxy, SSL_CERT_FILE and SSL_CERT_DIR are \
          heeded. What a server cuts short is asked for again from there.",
     ],
@@ -69,6 +71,7 @@ pub const SPEC: Command = Command {
         Flag::valued("max-window", None, "SIZE", "At most so much memory for a decoder's window. Default: 128M."),
         Flag::valued("max-header", None, "SIZE", "At most so many bytes of one tar header's extensions. Default: 1M."),
         Flag::valued("max-ratio", None, "N", "At most so many bytes for each compressed one. Default: 2000."),
+        packages::FLAG,
         flags::JSON,
     ],
     operands: Operands { usage: "[NAME] SOURCE", least: 1, most: 2, tail: Tail::Nothing },
@@ -106,6 +109,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
         cross_mounts: args.flag("cross-mounts"),
         reference: args.text("image")?.map(str::to_string),
         format,
+        install: packages::wish(args)?,
         options: options(args, format),
     };
     let progress = Arc::new(Progress::default());
@@ -115,6 +119,11 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
         watch: &watch,
         open_url: &|url| sources.open_url(url),
         say: &|text| cx.say(text),
+        hands: Hands {
+            ask: &|question| packages::ask(cx, args, question, &progress, &interrupts),
+            told: &|line| packages::told(cx, line),
+            proxies: &cx.http.proxies(),
+        },
     };
     let told = args.flag("json") && !cx.quiet;
     // Where both are one terminal the events are enough.
@@ -179,6 +188,9 @@ fn bounds(args: &Args) -> Result<Bounds> {
 fn options(args: &Args, format: Option<Format>) -> String {
     let mut words = Vec::new();
     words.extend(format.map(|format| format!("--format={}", format.word())));
+    if packages::wish(args).is_ok_and(|wish| wish == Install::Always) {
+        words.push("--install-packages=yes".to_string());
+    }
     if args.flag("cross-mounts") {
         words.push("--cross-mounts".to_string());
     }
@@ -190,8 +202,9 @@ fn options(args: &Args, format: Option<Format>) -> String {
 
 /// "noble: reading 12.3M of 83M, 41M/s, 2 s left"
 fn line(name: &Name, progress: &Progress) -> progress::Line {
+    let word = progress.word();
     progress::Line {
-        what: format!("{name}: {}", progress.word()),
+        what: if word.is_empty() { String::new() } else { format!("{name}: {word}") },
         done: progress.read(),
         whole: progress.length(),
         counts: progress.step() == Step::Reading,

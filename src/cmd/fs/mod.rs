@@ -3,6 +3,7 @@
 pub mod import;
 pub mod ls;
 pub mod needed;
+pub mod packages;
 pub mod rename;
 pub mod rm;
 pub mod show;

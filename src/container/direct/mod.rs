@@ -17,6 +17,7 @@ use crate::sys::process::{Process, ProcessId};
 use crate::sys::signal::{self, Interrupts};
 use crate::sys::spawn::Program;
 use crate::sys::{bpf, mountns};
+use crate::systemd;
 use console::ConsoleLog;
 use status::{Phase, Status};
 use std::fs;
@@ -135,8 +136,8 @@ impl<'a> Supervisor<'a> {
             init: boot::init(tree)?,
         };
         let arguments = nspawn::arguments(self.name, tree, &facts);
-        let mut program = Program::new(&boot::nspawn_program()?, &arguments)
-            .environment("PATH", boot::SAFE_PATH)
+        let mut program = Program::new(&systemd::nspawn::program()?, &arguments)
+            .environment("PATH", systemd::nspawn::SAFE_PATH)
             .environment("TERM", "vt220")
             .environment("NOTIFY_SOCKET", status::socket_path(self.paths, self.name))
             .end_with_us()

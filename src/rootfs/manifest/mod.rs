@@ -17,6 +17,7 @@
 mod compare;
 mod hash;
 mod line;
+mod marks;
 mod walk;
 
 pub use compare::{Change, Difference};
@@ -28,7 +29,7 @@ use crate::store::name::Name;
 use crate::store::origin;
 use crate::sys::dir::Dir;
 use compare::Comparison;
-use std::io::{BufRead, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 
 /// The first line: the form of the others.
 const HEADER: &[u8] = b"sdme tree 1";
@@ -53,6 +54,11 @@ pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known) -> Result<Dig
     let digest = render_with(tree, known, |line| file.write_all(line).context("writing a manifest"))?;
     file.flush().context("writing a manifest")?;
     Ok(digest)
+}
+
+/// The first entry, by a manifest that was written into a folder, that would be an order to an overlay: its path, and what of it.
+pub fn overlay_mark(folder: &Dir, name: &Name) -> Result<Option<(String, String)>> {
+    marks::overlay_mark(BufReader::new(folder.open_file(origin::manifest_file(name))?), HEADER)
 }
 
 /// Hands out the manifest, a line with its end at a time, and gives its digest. Errors name the entry.
