@@ -117,7 +117,8 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
                 counter.add(bytes);
                 around.watch.check()
             };
-            let options = dir::Options { cross_mounts, except: &[stage.dir().meta()?], heed: &heed };
+            let except = [stage.dir().meta()?];
+            let options = dir::Options { cross_mounts, except: &except, heed: &heed, ..dir::Options::default() };
             directory(&Dir::open(&path)?, &image, &options, writer)?
         }
         other => stream(open(&other, around)?, demands, around, &Job { stage: stage.dir(), bounds, image }, writer)?,

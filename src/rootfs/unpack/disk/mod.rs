@@ -1,0 +1,4 @@
+//! tmp
+pub mod attach;
+pub mod hardware;
+pub mod spool;
