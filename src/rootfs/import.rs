@@ -15,9 +15,9 @@ use crate::rootfs::bounds::Bounds;
 use crate::rootfs::inspect::{self, Facts};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::seal::{self, Demands, Seal};
-use crate::rootfs::sniff::{self, Form};
+use crate::rootfs::sniff::{self, Form, Packing};
 use crate::rootfs::source::Source;
-use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
+use crate::rootfs::unpack::{dir, disk, oci, tar as unpack_tar};
 use crate::rootfs::writer::{Totals, Writer};
 use crate::rootfs::{claim, manifest, remove};
 use crate::store::datadir;
@@ -34,9 +34,12 @@ use crate::sys::kernel;
 use crate::sys::poll::Wait;
 use crate::sys::resolve::Root;
 use crate::sys::signal::Watch;
-use crate::sys::source::Polled;
+use crate::sys::source::{self, Polled};
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -62,6 +65,8 @@ pub struct Request {
     pub cross_mounts: bool,
     /// Which image of a layout with several.
     pub reference: Option<String>,
+    /// Of a disk image: which partition is the root.
+    pub partition: Option<u32>,
     /// Options that changed what is made, for the record.
     pub options: String,
 }
@@ -105,10 +110,10 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
-    let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
+    let Request { source, name, force, bounds, demands, cross_mounts, reference, partition, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let (shown, platform) = (source.shown(), Platform::host());
-    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform) };
+    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform), partition };
     let unpacked = match source {
         Source::Directory(path) => {
             demands.refuse_any()?;
@@ -121,7 +126,17 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
             let options = dir::Options { cross_mounts, except: &except, heed: &heed, ..dir::Options::default() };
             directory(&Dir::open(&path)?, &image, &options, writer)?
         }
-        other => stream(open(&other, around)?, demands, around, &Job { stage: stage.dir(), bounds, image }, writer)?,
+        other => {
+            let job = Job { stage: stage.dir(), bounds, image };
+            let here = match &other {
+                Source::File(path) if demands.is_empty() => local_disk(path)?,
+                _ => None,
+            };
+            match here {
+                Some((file, packing)) => local(file, packing, around, &job, writer)?,
+                None => stream(open(&other, around)?, demands, around, &job, writer)?,
+            }
+        }
     };
     around.progress.enter(Step::Checking);
     unwrap_top(stage.dir(), around)?;
@@ -170,6 +185,8 @@ struct Image<'a> {
     reference: Option<&'a str>,
     /// None: any.
     platform: Option<&'a Platform>,
+    /// Of a disk image.
+    partition: Option<u32>,
 }
 
 impl Image<'_> {
@@ -180,10 +197,19 @@ impl Image<'_> {
             Some(name) => Err(Error::usage(format!("--image {name:?}: this is no image but a tree of files"))),
         }
     }
+
+    /// Nor a partition of what is no disk.
+    fn refuse_partition(&self) -> Result<()> {
+        match self.partition {
+            None => Ok(()),
+            Some(number) => Err(Error::usage(format!("--partition {number}: this is no disk image"))),
+        }
+    }
 }
 
 /// A tree, or a layout of an image.
 fn directory(source: &Dir, image: &Image<'_>, options: &dir::Options<'_>, mut writer: Writer) -> Result<Unpacked> {
+    image.refuse_partition()?;
     let (form, manifest) = if layout::is_layout(source)? {
         let info = oci::unpack_layout(source, image.reference, image.platform, &mut writer)?;
         ("OCI layout", info.digest.to_string())
@@ -228,22 +254,14 @@ fn stream(
     let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
     let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
-    let plain = Ratio::new(
-        decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?,
-        taken,
-        job.bounds.ratio,
-    );
-    let mut plain = Peek::new(plain);
+    let mut plain = Peek::new(decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?);
     let form = sniff::form(plain.peek(sniff::HEAD)?)?;
+    if let Form::Disk(packing) = form {
+        return streamed_disk(plain, packing, ending(compression), &seal, around, job, writer);
+    }
+    job.image.refuse_partition()?;
+    let plain = Ratio::new(plain, taken, job.bounds.ratio);
     let (what, manifest) = match form {
-        Form::Disk(name) => return Err(no_disk(name)),
-        Form::Tar => {
-            job.image.refuse_name()?;
-            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
-            unpack_tar::unpack(&mut archive, &mut writer)?;
-            archive.finish()?;
-            ("tar", String::new())
-        }
         Form::Image => {
             let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
             let spooled = job.stage.mkdir(SPOOL, 0o700)?;
@@ -253,10 +271,83 @@ fn stream(
             let image = oci::unpack_layout(&spooled, job.image.reference, job.image.platform, &mut writer)?;
             ("OCI archive", image.digest.to_string())
         }
+        _ => {
+            job.image.refuse_name()?;
+            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            unpack_tar::unpack(&mut archive, &mut writer)?;
+            archive.finish()?;
+            ("tar", String::new())
+        }
     };
     let totals = writer.finish()?;
     let seal = seal::seen(&seal)?;
     Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
+}
+
+/// A disk image that comes as a stream: put into the stage, its zeros as holes. The kernel is shown nothing before the
+/// whole of it is what was demanded.
+fn streamed_disk(
+    bytes: impl Read,
+    packing: Packing,
+    ending: &str,
+    seal: &Receiver<Result<Seal>>,
+    around: &Surroundings<'_>,
+    job: &Job<'_>,
+    writer: Writer,
+) -> Result<Unpacked> {
+    job.image.refuse_name()?;
+    let file = disk::scratch(job.stage)?;
+    disk::fill(bytes, &file, disk::Most { length: job.bounds.disk, data: job.bounds.bytes })?;
+    let seal = seal::seen(seal)?;
+    around.progress.enter(Step::Copying);
+    let heed = |_| around.watch.check();
+    let unpacked = disk_image(file, packing, true, &heed, around, job, writer)?;
+    Ok(Unpacked { form: format!("{}{ending}", unpacked.form), seal: Some(seal), ..unpacked })
+}
+
+/// A disk image that is a file here, and of which nothing is demanded: read where it is, and only what is needed of it.
+fn local_disk(path: &Path) -> Result<Option<(File, Packing)>> {
+    let Some(file) = source::open_regular(path)? else { return Ok(None) };
+    let mut head = Vec::new();
+    (&file).take(sniff::HEAD as u64).read_to_end(&mut head)?;
+    match (decompress::sniff(&head), sniff::form(&head)) {
+        (Compression::None, Ok(Form::Disk(packing))) => Ok(Some((file, packing))),
+        _ => Ok(None),
+    }
+}
+
+fn local(file: File, packing: Packing, around: &Surroundings<'_>, job: &Job<'_>, writer: Writer) -> Result<Unpacked> {
+    job.image.refuse_name()?;
+    let counter = around.progress.counter();
+    let heed = |bytes| {
+        counter.add(bytes);
+        around.watch.check()
+    };
+    disk_image(file, packing, false, &heed, around, job, writer)
+}
+
+fn disk_image(
+    file: File,
+    packing: Packing,
+    is_ours: bool,
+    heed: &(dyn Fn(u64) -> Result<()> + Sync),
+    around: &Surroundings<'_>,
+    job: &Job<'_>,
+    mut writer: Writer,
+) -> Result<Unpacked> {
+    let tree = job.stage.subdir(TREE)?;
+    let expect = |bytes| {
+        if !is_ours {
+            around.progress.set_length(Some(bytes))
+        }
+    };
+    let task = disk::Job { tree: &tree, partition: job.image.partition, heed, expect: &expect, say: around.say };
+    let (name, image) = match packing {
+        Packing::Raw => ("raw disk image", disk::Image::raw(file, is_ours, job.stage, heed)?),
+        Packing::Qcow2 => ("qcow2 disk image", disk::Image::qcow2(file, job.stage, heed)?),
+    };
+    let what = disk::unpack(image, &task, &mut writer)?;
+    Ok(Unpacked { form: format!("{name} ({what})"), totals: writer.finish()?, seal: None, manifest: String::new() })
 }
 
 fn ending(compression: Compression) -> &'static str {
@@ -269,12 +360,6 @@ fn ending(compression: Compression) -> &'static str {
         Compression::Zstd => ", zstd",
         Compression::Lz4 => ", lz4",
     }
-}
-
-fn no_disk(name: &str) -> Error {
-    Error::failed(format!(
-        "it is a disk image ({name}), which this sdme does not import: give the tree in it as a directory or a tarball"
-    ))
 }
 
 /// An archive often holds its tree in one directory: that becomes the tree.

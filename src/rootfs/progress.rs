@@ -7,13 +7,20 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Reading,
+    /// Out of a disk image that has been read.
+    Copying,
     Checking,
     Syncing,
     Done,
 }
 
-const STEPS: [(Step, &str); 4] =
-    [(Step::Reading, "reading"), (Step::Checking, "checking"), (Step::Syncing, "syncing"), (Step::Done, "done")];
+const STEPS: [(Step, &str); 5] = [
+    (Step::Reading, "reading"),
+    (Step::Copying, "copying"),
+    (Step::Checking, "checking"),
+    (Step::Syncing, "syncing"),
+    (Step::Done, "done"),
+];
 
 #[derive(Debug, Default)]
 pub struct Progress {

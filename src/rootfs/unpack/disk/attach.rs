@@ -44,6 +44,11 @@ pub fn attach(file: &File, extent: &Extent, fstype: &'static str) -> Result<Atte
 }
 
 impl Mounted {
+    /// Whether `dir` is the top of a btrfs, in which a subvolume may be the root.
+    pub fn has_subvolumes(&self) -> bool {
+        self.fstype == "btrfs"
+    }
+
     /// The same filesystem once more, as it is mounted when nobody says which subvolume.
     pub fn default_subvolume(&self) -> Result<Dir> {
         mount::disk(self.fstype, &self.device.path(), &Options::default())
