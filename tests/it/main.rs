@@ -6,6 +6,7 @@ mod bus;
 mod compressed;
 mod config;
 mod copy;
+mod disks;
 mod faults;
 mod help;
 mod http;

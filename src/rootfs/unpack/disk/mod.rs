@@ -20,10 +20,10 @@ pub use spool::{Most, fill, scratch};
 use crate::error::{Context, Error, Kind, Result};
 use crate::rootfs::unpack::dir;
 use crate::rootfs::unpack::transfer::Heed;
-use crate::rootfs::writer::{Writer, shown};
+use crate::rootfs::writer::Writer;
 use crate::sys::dir::Dir;
 use crate::sys::resolve::Root;
-use crate::text::{fstab, size};
+use crate::text::{fstab, sanitize, size};
 use attach::Mounted;
 use join::Join;
 use root::Found;
@@ -57,8 +57,7 @@ pub fn unpack(image: Image<'_>, job: &Job<'_>, writer: &mut Writer) -> Result<St
     let parts = parts(&mut volumes, &found, job, writer)?;
     (job.expect)(check_space(&parts, job.tree)?);
     for part in &parts {
-        copy(part, &parts, job, writer)
-            .with_context(|| format!("copying what is mounted at /{}", shown(&part.place)))?;
+        copy(part, &parts, job, writer).with_context(|| format!("out of what belongs at {}", at(&part.place)))?;
     }
     volumes.notes.iter().for_each(|note| writer.note(|| note.clone()));
     hardware::neutralise(&Root::of(job.tree.reopen()?.into()), writer)?;
@@ -116,22 +115,35 @@ fn parts(volumes: &mut Volumes<'_>, found: &Found, job: &Job<'_>, writer: &Write
     notes.into_iter().for_each(|note| writer.note(|| note));
     let is_ext = |volumes: &Volumes<'_>, index: usize| volumes.all.get(index).and_then(Volume::fstype) == Some("ext4");
     let mut parts = vec![Part { place: Vec::new(), dir: found.dir.reopen()?, is_ext: is_ext(volumes, found.volume) }];
-    for join in joins.iter().filter(|join| !join.is_by_type || is_vacant(&root, &join.place)) {
-        let whence = if join.is_by_type { "by its type" } else { "by the image's fstab" };
+    for join in &joins {
         let what = volumes.all.get(join.volume).map(Volume::shown).unwrap_or_default();
+        let (place, part) = (at(&join.place), subvolume(join));
+        if join.is_by_type && !is_vacant(&root, &join.place) {
+            tell(
+                format!("{what} is left out: it belongs at {place} by its type, and there is something there"),
+                job,
+                writer,
+            );
+            continue;
+        }
+        let whence = if join.is_by_type { "its type" } else { "the image's fstab" };
         match open(volumes, join) {
             Ok(dir) => {
-                tell(format!("/{} is {what}{}: {whence}", shown(&join.place), subvolume(join)), job, writer);
+                tell(format!("{place} is {what}{part}, by {whence}"), job, writer);
                 parts.push(Part { place: join.place.clone(), dir, is_ext: is_ext(volumes, join.volume) });
             }
             // A kernel and a boot loader nobody needs here.
             Err(error) if *error.kind() == Kind::Unavailable && join.place.starts_with(b"boot") => {
-                tell(format!("/{} is left out: {error}", shown(&join.place)), job, writer);
+                tell(format!("{place} is left out: {error}"), job, writer);
             }
-            Err(error) => return Err(error.context(format!("{what}, which belongs at /{}", shown(&join.place)))),
+            Err(error) => return Err(error.context(format!("{what}, which belongs at {place}"))),
         }
     }
     Ok(parts)
+}
+
+fn at(place: &[u8]) -> String {
+    format!("/{}", sanitize::line(&String::from_utf8_lossy(place)))
 }
 
 fn subvolume(join: &Join) -> String {
