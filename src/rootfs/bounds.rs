@@ -23,6 +23,8 @@ pub struct Bounds {
     pub window: u64,
     /// Bytes of an extended header or a long name of a tar archive.
     pub header: u64,
+    /// Bytes of a disk image, holes counted.
+    pub disk: u64,
 }
 
 impl Default for Bounds {
@@ -41,6 +43,8 @@ impl Default for Bounds {
             window: 128 << 20,
             // Attributes have 64 KiB, a path 4: this is for many of them at once.
             header: tar::HEADER_MAX,
+            // Sixteen times what its files may come to; zeros cost a second for some gigabytes.
+            disk: 4 << 40,
         }
     }
 }

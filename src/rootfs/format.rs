@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::oci::image::Flavour;
-use crate::rootfs::sniff::Form;
+use crate::rootfs::sniff::{Form, Packing};
 
 /// What the user says that SOURCE is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,20 +13,24 @@ pub enum Format {
     Layout,
     LayoutArchive,
     DockerArchive,
+    RawDisk,
+    Qcow2,
 }
 
 /// The word for finding out by the bytes.
 const AUTO: &str = "auto";
-const FORMATS: [(&str, Format); 5] = [
+const FORMATS: [(&str, Format); 7] = [
     ("dir", Format::Directory),
     ("tar", Format::Tar),
     ("oci", Format::Layout),
     ("oci-archive", Format::LayoutArchive),
     ("docker-archive", Format::DockerArchive),
+    ("raw", Format::RawDisk),
+    ("qcow2", Format::Qcow2),
 ];
 
 /// For help: every word that `parse` knows.
-pub const WORDS: &str = "auto, dir, tar, oci, oci-archive or docker-archive";
+pub const WORDS: &str = "auto, dir, tar, oci, oci-archive, docker-archive, raw or qcow2";
 
 impl Format {
     /// None is "auto". Errors: `Usage`, naming the words.
@@ -50,6 +54,7 @@ impl Format {
         match (self, form) {
             (Format::Tar, Form::Tar | Form::Image) => Ok(Form::Tar),
             (Format::LayoutArchive | Format::DockerArchive, Form::Tar | Form::Image) => Ok(Form::Image),
+            (Format::RawDisk, Form::Disk(Packing::Raw)) | (Format::Qcow2, Form::Disk(Packing::Qcow2)) => Ok(form),
             _ => Err(self.refuse(&form.shown())),
         }
     }
@@ -69,7 +74,7 @@ impl Format {
         match self {
             Format::Layout | Format::LayoutArchive => Some(Flavour::Layout),
             Format::DockerArchive => Some(Flavour::Docker),
-            Format::Directory | Format::Tar => None,
+            _ => None,
         }
     }
 
@@ -101,8 +106,12 @@ mod tests {
         assert_eq!(Format::Tar.of_stream(Form::Image).unwrap(), Form::Tar);
         assert_eq!(Format::DockerArchive.of_stream(Form::Tar).unwrap(), Form::Image);
         assert!(
-            refused(Format::Tar, Form::Disk("QCOW2")).contains("--format tar: it is none, it looks like a disk image")
+            refused(Format::Tar, Form::Disk(Packing::Qcow2))
+                .contains("--format tar: it is none, it looks like a QCOW2 disk image")
         );
+        assert!(refused(Format::RawDisk, Form::Disk(Packing::Qcow2)).contains("it looks like a QCOW2 disk image"));
+        let disk = Form::Disk(Packing::Raw);
+        assert_eq!(Format::RawDisk.of_stream(disk).unwrap(), disk);
         assert!(refused(Format::Directory, Form::Tar).contains("a tar archive"));
         assert!(refused(Format::Layout, Form::Image).contains("an archive of an image"));
     }

@@ -9,42 +9,33 @@
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::oci::platform::Platform;
-use crate::oci::{image, layout, spool};
 use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
 use crate::rootfs::inspect::{self, Facts};
+use crate::rootfs::pipe::{self, Choice, Job};
 use crate::rootfs::prepare::{self, Install};
 use crate::rootfs::progress::{Progress, Step};
-use crate::rootfs::seal::{self, Demands, Seal};
-use crate::rootfs::sniff::{self, Form};
+use crate::rootfs::seal::Demands;
 use crate::rootfs::source::Source;
-use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
-use crate::rootfs::writer::{Known, Totals, Writer};
+use crate::rootfs::writer::{Known, Writer};
 use crate::rootfs::{claim, manifest, remove};
 use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::origin::Origin;
 use crate::store::stage::Stage;
-use crate::stream::count::Count;
-use crate::stream::decompress::{self, Compression};
-use crate::stream::peek::Peek;
-use crate::stream::ratio::Ratio;
-use crate::stream::tar;
 use crate::sys::dir::{Dir, Entry};
 use crate::sys::kernel;
 use crate::sys::poll::Wait;
 use crate::sys::resolve::Root;
 use crate::sys::signal::Watch;
-use crate::sys::source::Polled;
 use std::io::Read;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// The tree in its stage, and what an archive of an image is spooled into.
-const TREE: &str = prepare::place::TREE;
-const SPOOL: &str = "spool";
+/// The tree in its stage.
+pub(in crate::rootfs) const TREE: &str = prepare::place::TREE;
 /// How long what killed imports left is cleaned up before.
 const SWEEP_LIMIT: Duration = Duration::from_secs(60);
 /// Bytes as they come.
@@ -64,6 +55,8 @@ pub struct Request {
     pub cross_mounts: bool,
     /// Which image of a layout with several.
     pub reference: Option<String>,
+    /// Of a disk image: which partition is the root.
+    pub partition: Option<u32>,
     /// What SOURCE is said to be; None: its bytes tell.
     pub format: Option<Format>,
     /// Whether what the tree lacks to be a machine is installed in it.
@@ -87,14 +80,6 @@ pub struct Surroundings<'a> {
 pub struct Imported {
     pub origin: Origin,
     pub facts: Facts,
-}
-
-/// What unpacking told.
-struct Unpacked {
-    form: String,
-    totals: Totals,
-    seal: Option<Seal>,
-    manifest: String,
 }
 
 /// Imports; whole, or nothing is left.
@@ -121,24 +106,18 @@ fn named(error: Error, source: &Source) -> Error {
 }
 
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
-    let Request { source, name, force, bounds, demands, cross_mounts, reference, format, install, options } = request;
+    let Request { source, name, force, bounds, demands, cross_mounts, install, options, .. } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
     let known = writer.known();
     let (recorded, platform) = (source.recorded(), Platform::host());
-    let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform), format };
-    let mut unpacked = match source {
-        Source::Directory(path) => {
-            demands.refuse_any()?;
-            let counter = around.progress.counter();
-            let heed = |bytes| {
-                counter.add(bytes);
-                around.watch.check()
-            };
-            let options = dir::Options { cross_mounts, except: &[stage.dir().meta()?], heed: &heed };
-            directory(&Dir::open(&path)?, &image, &options, writer)?
-        }
-        other => stream(open(&other, around)?, demands, around, &Job { stage: stage.dir(), bounds, image }, writer)?,
+    let image = Choice {
+        reference: request.reference.as_deref(),
+        platform: (!force).then_some(&platform),
+        partition: request.partition,
+        format: request.format,
     };
+    let job = Job { stage: stage.dir(), bounds, image, cross_mounts };
+    let mut unpacked = pipe::unpack(&source, demands, around, &job, writer)?;
     around.progress.enter(Step::Checking);
     unwrap_top(stage.dir(), around)?;
     let tree = stage.dir().subdir(TREE)?;
@@ -204,147 +183,6 @@ fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known) -> Result<Diges
         let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         synced.and(digest)
     })
-}
-
-/// Which image of those that there are.
-#[derive(Clone, Copy)]
-struct Image<'a> {
-    reference: Option<&'a str>,
-    /// None: any.
-    platform: Option<&'a Platform>,
-    /// None: its bytes tell.
-    format: Option<Format>,
-}
-
-impl Image<'_> {
-    /// Unpacks the one that is meant of those in a directory.
-    fn unpack(&self, dir: &Dir, writer: &mut Writer) -> Result<String> {
-        let flavour = self.format.and_then(Format::flavour);
-        let image = image::open_as(dir, flavour, self.reference, self.platform);
-        let image = match self.format {
-            Some(format) => image.with_context(|| format!("--format {}", format.word())),
-            None => image,
-        };
-        Ok(oci::unpack_image(dir, image?, writer)?.digest.to_string())
-    }
-
-    /// Of what is no image none can be chosen.
-    fn refuse_name(&self) -> Result<()> {
-        match self.reference {
-            None => Ok(()),
-            Some(name) => Err(Error::usage(format!("--image {name:?}: this is no image but a tree of files"))),
-        }
-    }
-}
-
-/// A tree, or a layout of an image.
-fn directory(source: &Dir, image: &Image<'_>, options: &dir::Options<'_>, mut writer: Writer) -> Result<Unpacked> {
-    let is_layout = match image.format {
-        None => layout::is_layout(source)?,
-        // What is said to be no layout may have a file that only looks like one's.
-        Some(Format::Directory) => false,
-        Some(format) => format.of_directory(layout::is_layout(source)?)?,
-    };
-    let (form, manifest) = if is_layout {
-        ("OCI layout", image.unpack(source, &mut writer)?)
-    } else {
-        image.refuse_name()?;
-        dir::copy(source, &mut writer, options)?;
-        ("directory", String::new())
-    };
-    let totals = writer.finish()?;
-    Ok(Unpacked { form: form.to_string(), totals, seal: None, manifest })
-}
-
-fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
-    let (bytes, length): Opened = match source {
-        Source::Url(url) => (around.open_url)(url)?,
-        Source::Stdin => (Box::new(Polled::stdin(around.watch.try_clone()?)?), None),
-        Source::File(path) | Source::Directory(path) => {
-            let file = Polled::open(path, around.watch.try_clone()?)?;
-            let length = file.length()?;
-            (Box::new(file), length)
-        }
-    };
-    around.progress.set_length(length);
-    Ok(bytes)
-}
-
-/// What unpacking a stream needs to know.
-struct Job<'a> {
-    stage: &'a Dir,
-    bounds: Bounds,
-    image: Image<'a>,
-}
-
-fn stream(
-    bytes: Bytes,
-    demands: Demands,
-    around: &Surroundings<'_>,
-    job: &Job<'_>,
-    mut writer: Writer,
-) -> Result<Unpacked> {
-    let taken = around.progress.counter();
-    let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
-    let mut packed = Peek::new(sealed);
-    let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
-    let plain = Ratio::new(
-        decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?,
-        taken,
-        job.bounds.ratio,
-    );
-    let mut plain = Peek::new(plain);
-    let form = form(plain.peek(sniff::HEAD)?, job.image.format)?;
-    let (what, manifest) = match form {
-        Form::Disk(name) => return Err(no_disk(name)),
-        Form::Tar => {
-            job.image.refuse_name()?;
-            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
-            unpack_tar::unpack(&mut archive, &mut writer)?;
-            archive.finish()?;
-            ("tar", String::new())
-        }
-        Form::Image => {
-            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
-            let spooled = job.stage.mkdir(SPOOL, 0o700)?;
-            spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
-            archive.finish()?;
-            around.watch.check()?;
-            ("OCI archive", job.image.unpack(&spooled, &mut writer)?)
-        }
-    };
-    let totals = writer.finish()?;
-    let seal = seal::seen(&seal)?;
-    Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
-}
-
-/// What a stream is, by its first bytes, and by what the user says of it.
-fn form(head: &[u8], said: Option<Format>) -> Result<Form> {
-    match said {
-        None => sniff::form(head),
-        Some(format) => {
-            let found = sniff::form(head).with_context(|| format!("--format {}", format.word()))?;
-            format.of_stream(found)
-        }
-    }
-}
-
-fn ending(compression: Compression) -> &'static str {
-    match compression {
-        Compression::None => "",
-        Compression::Gzip => ", gzip",
-        Compression::Bzip2 => ", bzip2",
-        Compression::Xz => ", xz",
-        Compression::Lzma => ", lzma",
-        Compression::Zstd => ", zstd",
-        Compression::Lz4 => ", lz4",
-    }
-}
-
-fn no_disk(name: &str) -> Error {
-    Error::failed(format!(
-        "it is a disk image ({name}), which this sdme does not import: give the tree in it as a directory or a tarball"
-    ))
 }
 
 /// An archive often holds its tree in one directory: that becomes the tree.

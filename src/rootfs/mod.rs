@@ -7,6 +7,7 @@ pub mod import;
 pub mod inspect;
 pub mod list;
 pub mod manifest;
+mod pipe;
 pub mod prepare;
 pub mod progress;
 pub mod remove;

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Reading,
+    /// Out of a disk image that has been read.
+    Copying,
     /// The user is asked: nothing is to be shown.
     Asking,
     Installing,
@@ -16,8 +18,9 @@ pub enum Step {
     Done,
 }
 
-const STEPS: [(Step, &str); 6] = [
+const STEPS: [(Step, &str); 7] = [
     (Step::Reading, "reading"),
+    (Step::Copying, "copying"),
     (Step::Asking, ""),
     (Step::Installing, "installing"),
     (Step::Checking, "checking"),

@@ -17,6 +17,11 @@ pub struct Demands {
 }
 
 impl Demands {
+    /// Whether nothing is demanded: then not all bytes need to be read.
+    pub fn is_empty(&self) -> bool {
+        self.digest.is_none() && self.signature.is_none()
+    }
+
     /// Of a source that is no stream of bytes. Errors: `Usage` when anything is demanded.
     pub fn refuse_any(&self) -> Result<()> {
         match (&self.digest, &self.signature) {

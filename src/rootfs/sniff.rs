@@ -14,7 +14,8 @@ pub enum Form {
     Tar,
     /// A tar archive of an image: an OCI layout, or what `docker save` writes.
     Image,
-    Disk(&'static str),
+    /// A disk, or one filesystem as if it were a disk.
+    Disk(Packing),
 }
 
 impl Form {
@@ -23,25 +24,33 @@ impl Form {
         match self {
             Form::Tar => "a tar archive of files".to_string(),
             Form::Image => "an archive of an image (oci-archive or docker-archive)".to_string(),
-            Form::Disk(name) => format!("a disk image ({name})"),
+            Form::Disk(Packing::Raw) => "a raw disk image (raw)".to_string(),
+            Form::Disk(Packing::Qcow2) => "a QCOW2 disk image (qcow2)".to_string(),
         }
     }
 }
 
-/// Magic bytes of disk images and filesystems: offset, bytes, name.
-const DISKS: [(usize, &[u8], &str); 12] = [
-    (0, b"QFI\xfb", "QCOW2"),
-    (0, b"KDMV", "VMDK"),
-    (0, b"vhdxfile", "VHDX"),
-    (0, b"conectix", "VHD"),
-    (0, b"LUKS\xba\xbe", "LUKS"),
-    (0, b"hsqs", "squashfs"),
-    (1024, b"\xe2\xe1\xf5\xe0", "EROFS"),
-    (0, b"XFSB", "XFS"),
-    (1080, b"\x53\xef", "ext4"),
-    (65600, b"_BHRfS_M", "btrfs"),
-    (512, b"EFI PART", "GPT disk"),
-    (510, b"\x55\xaa", "MBR disk"),
+/// How a disk is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Byte for byte.
+    Raw,
+    Qcow2,
+}
+
+/// Magic bytes of disks: offset, bytes. What is on them, the disk's own readers say.
+const DISKS: [(usize, &[u8], Packing); 11] = [
+    (0, b"QFI\xfb", Packing::Qcow2),
+    (0, b"LUKS\xba\xbe", Packing::Raw),
+    (0, b"hsqs", Packing::Raw),
+    (1024, b"\xe2\xe1\xf5\xe0", Packing::Raw),
+    (0, b"XFSB", Packing::Raw),
+    (1080, b"\x53\xef", Packing::Raw),
+    (65600, b"_BHRfS_M", Packing::Raw),
+    (512, b"EFI PART", Packing::Raw),
+    (4096, b"EFI PART", Packing::Raw),
+    (512, b"LABELONE", Packing::Raw),
+    (510, b"\x55\xaa", Packing::Raw),
 ];
 
 /// Errors: `Invalid`, naming what it looks like instead.
@@ -52,8 +61,8 @@ pub fn form(head: &[u8]) -> Result<Form> {
     if head.get(..tar::BLOCK).is_some_and(tar::is_header) {
         return Ok(if spool::is_image(head) { Form::Image } else { Form::Tar });
     }
-    if let Some((_, _, name)) = DISKS.iter().find(|(offset, magic, _)| begins(head, *offset, magic)) {
-        return Ok(Form::Disk(name));
+    if let Some((_, _, packing)) = DISKS.iter().find(|(offset, magic, _)| begins(head, *offset, magic)) {
+        return Ok(Form::Disk(*packing));
     }
     Err(Error::invalid(format!("it is no archive or image that sdme reads: {}", seems(head))))
 }
@@ -64,7 +73,10 @@ fn begins(head: &[u8], offset: usize, magic: &[u8]) -> bool {
 
 /// What people try besides.
 fn seems(head: &[u8]) -> String {
-    let known: [(&[u8], &str); 7] = [
+    let known: [(&[u8], &str); 10] = [
+        (b"KDMV", "a VMDK disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+        (b"vhdxfile", "a VHDX disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+        (b"conectix", "a VHD disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
         (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
         (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
         (b"!<arch>\n", "a Debian package or another ar archive"),
@@ -124,9 +136,9 @@ mod tests {
         let mut disk = vec![0u8; HEAD];
         disk[510] = 0x55;
         disk[511] = 0xaa;
-        assert_eq!(form(&disk).unwrap(), Form::Disk("MBR disk"));
+        assert_eq!(form(&disk).unwrap(), Form::Disk(Packing::Raw));
         disk[512..520].copy_from_slice(b"EFI PART");
-        assert_eq!(form(&disk).unwrap(), Form::Disk("GPT disk"));
-        assert_eq!(form(b"QFI\xfb").unwrap(), Form::Disk("QCOW2"));
+        assert_eq!(form(&disk).unwrap(), Form::Disk(Packing::Raw));
+        assert_eq!(form(b"QFI\xfb").unwrap(), Form::Disk(Packing::Qcow2));
     }
 }

@@ -26,6 +26,14 @@ pub struct Entry {
     pub kind: Option<meta::Kind>,
 }
 
+/// Bytes of a filesystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// That can still be written.
+    pub free: u64,
+    pub used: u64,
+}
+
 impl Dir {
     /// Opens a path of ours; symlinks in it are followed.
     pub fn open(path: &Path) -> Result<Dir> {
@@ -260,6 +268,15 @@ impl Dir {
     pub fn filesystem(&self) -> Result<u64> {
         let stat = rustix::fs::fstatfs(self).map_err(|errno| Error::os(errno, "fstatfs"))?;
         Ok(stat.f_type as u64 & 0xffff_ffff)
+    }
+
+    /// How full its filesystem is.
+    pub fn space(&self) -> Result<Space> {
+        let stat = rustix::fs::fstatvfs(self).map_err(|errno| Error::os(errno, "fstatvfs"))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        // A filesystem without a size has no end either.
+        let free = if stat.f_blocks == 0 { u64::MAX } else { bytes(stat.f_bavail) };
+        Ok(Space { free, used: bytes(stat.f_blocks.saturating_sub(stat.f_bfree)) })
     }
 
     /// The next names from the reading position on, at most a buffer full; empty at the end. `.` and `..` are left out.

@@ -12,6 +12,7 @@ pub mod dir;
 pub mod io;
 pub mod kernel;
 pub mod lock;
+pub mod loopdev;
 pub mod memfd;
 pub mod meta;
 pub mod mount;

@@ -1,7 +1,7 @@
 //! Filesystems by the descriptor interface: fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2). A mount
 //! that nobody attached ends with its descriptor.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::sys::dir::{Dir, proc_path};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -64,6 +64,50 @@ fn try_overlay(overlay: &Overlay<'_>, source: &str, changes: Changes) -> Result<
     create(&context)
 }
 
+/// What a filesystem on a block device is mounted with, beside `ro`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Words by themselves, as `nouuid`.
+    pub flags: &'a [&'static str],
+    pub values: &'a [(&'static str, &'a str)],
+}
+
+/// Mounts what is on a block device: for reading, no set-id bit, device or program in it has an effect, and it is attached
+/// nowhere. It ends with the last descriptor of something in it.
+///
+/// Errors: the system call's, with what the kernel says about it; `Unavailable` when the kernel has no such filesystem.
+pub fn disk(fstype: &str, device: &str, options: &Options<'_>) -> Result<Dir> {
+    let context = fsopen(fstype).map_err(|error| match error.errno() {
+        Some(Errno::NODEV) => Error::new(
+            Kind::Unavailable,
+            format!("this kernel has no {fstype} (not in /proc/filesystems, and it loaded no module for it)"),
+        ),
+        _ => error,
+    })?;
+    set(&context, "source", device)?;
+    for flag in ["ro"].iter().chain(options.flags) {
+        rustix::mount::fsconfig_set_flag(&context, *flag)
+            .map_err(|errno| explained(Error::os(errno, format!("fsconfig({flag:?})")), &context))?;
+    }
+    options.values.iter().try_for_each(|(key, value)| set(&context, key, value))?;
+    let inert = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC
+        | MountAttrFlags::MOUNT_ATTR_NOATIME;
+    let mounted = create_with(&context, inert)?;
+    // The descriptor itself is an O_PATH one.
+    Dir::from_fd(mounted).reopen()
+}
+
+/// An empty filesystem in memory, attached nowhere, to make device nodes in.
+pub fn nodes() -> Result<OwnedFd> {
+    let context = fsopen("tmpfs")?;
+    set(&context, "mode", "0700")?;
+    set(&context, "size", "64k")?;
+    create(&context)
+}
+
 /// A filesystem that is attached nowhere yet, for what a test mounts.
 #[cfg(test)]
 pub fn filesystem(fstype: &str, options: &[(&str, &str)]) -> Result<OwnedFd> {
@@ -85,9 +129,13 @@ fn set(context: &OwnedFd, key: &str, value: &str) -> Result<()> {
 }
 
 fn create(context: &OwnedFd) -> Result<OwnedFd> {
+    create_with(context, MountAttrFlags::empty())
+}
+
+fn create_with(context: &OwnedFd, attributes: MountAttrFlags) -> Result<OwnedFd> {
     rustix::mount::fsconfig_create(context)
         .map_err(|errno| explained(Error::os(errno, "fsconfig(FSCONFIG_CMD_CREATE)"), context))?;
-    rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
         .map_err(|errno| explained(Error::os(errno, "fsmount"), context))
 }
 

@@ -52,6 +52,15 @@ impl Polled {
     }
 }
 
+/// Opens a path of the caller's if it is a regular file, to be read in any order; waits for nobody.
+pub fn open_regular(path: &Path) -> Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let fd =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::os(errno, format!("open({path:?})")))?;
+    let file = File::from(fd);
+    Ok(file.metadata().context("fstat")?.is_file().then_some(file))
+}
+
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {

@@ -1,6 +1,7 @@
 //! Small text formats, both ways; pure.
 
 pub mod base64;
+pub mod fstab;
 pub mod json;
 pub mod keyvalue;
 pub mod minisign;

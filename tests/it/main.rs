@@ -7,6 +7,7 @@ mod compressed;
 mod config;
 mod copy;
 mod corpus;
+mod disks;
 mod faults;
 mod help;
 mod http;

@@ -26,11 +26,15 @@ pub const SPEC: Command = Command {
     about: "import a root filesystem to make containers of",
     long: &[
         "SOURCE is a directory; a tar archive, plain or compressed (gzip, bzip2, xz, lzma, zstd, lz4); an OCI image as a \
-         layout directory, as an archive of one, or as 'docker save' writes it; '-' for one of these archives on \
-         standard input; or an http, https or file URL of one. What it is is found by its bytes, never by its name.",
+         layout directory, as an archive of one, or as 'docker save' writes it; a disk image, qcow2 or raw, compressed or \
+         not; '-' for one of these on standard input; or an http, https or file URL of one. What it is is found by its \
+         bytes, never by its name.",
         "The tree arrives as it was: owners, modes, times, links, attributes, holes, devices. It counts when it is whole \
          and everything demanded of it has been checked; until then nothing of it has a name. An archive that holds its \
          tree in one top directory is unwrapped.",
+        "Of a disk image the root is the partition whose type says so, else the first with a system in it; what its fstab \
+         mounts from the same image comes along, and what would wait for hardware in a container is taken out. The kernel \
+         reads its filesystems, by a loop device that is mounted nowhere. 'sdme fs show NAME' lists what was done.",
         "Without NAME one is taken from SOURCE. 'sdme new -r NAME' makes a container of it and boots that, if there is systemd \
          in the tree. Where it is missing, or D-Bus, the tree's own package manager can bring it (apt-get, dnf, microdnf, zypper, \
          pacman): it is run in a systemd-nspawn container with the host's network, and the import fails if it does.",
@@ -59,9 +63,10 @@ pub const SPEC: Command = Command {
             "format",
             None,
             "FORM",
-            "What SOURCE is: auto, dir, tar, oci, oci-archive or docker-archive. Default: auto, its bytes tell.",
+            "What SOURCE is: auto, dir, tar, oci, oci-archive, docker-archive, raw or qcow2. Default: auto, its bytes tell.",
         ),
         Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
+        Flag::valued("partition", None, "N", "Of a disk image, the partition that is the root, by its number."),
         Flag::switch("cross-mounts", None, "Of a directory, take what is mounted below it too."),
         Flag::valued("max-bytes", None, "SIZE", "At most so many bytes of files, like 20G. Default: 256G."),
         Flag::valued("max-entries", None, "N", "At most so many names. Default: 20000000."),
@@ -70,6 +75,7 @@ pub const SPEC: Command = Command {
         Flag::valued("max-layers", None, "N", "At most so many layers of an image. Default: 512."),
         Flag::valued("max-window", None, "SIZE", "At most so much memory for a decoder's window. Default: 128M."),
         Flag::valued("max-header", None, "SIZE", "At most so many bytes of one tar header's extensions. Default: 1M."),
+        Flag::valued("max-disk", None, "SIZE", "At most so many bytes of a disk image, holes too. Default: 4T."),
         Flag::valued("max-ratio", None, "N", "At most so many bytes for each compressed one. Default: 2000."),
         packages::FLAG,
         flags::JSON,
@@ -78,6 +84,7 @@ pub const SPEC: Command = Command {
     examples: &[
         ("sdme fs import noble /tmp/noble.tar.xz", "a tarball, under the name noble"),
         ("debootstrap sid t && sdme fs import sid t", "a directory"),
+        ("sdme fs import trixie debian-13-generic-amd64.qcow2", "a disk image"),
         ("sdme fs import https://example.org/Fedora.oci.tar.xz --sums SHA256SUMS", "from elsewhere, checked"),
     ],
     payload: false,
@@ -108,6 +115,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
         bounds: bounds(args)?,
         cross_mounts: args.flag("cross-mounts"),
         reference: args.text("image")?.map(str::to_string),
+        partition: partition(args)?,
         format,
         install: packages::wish(args)?,
         options: options(args, format),
@@ -165,6 +173,12 @@ fn refuse_running(cx: &Context, name: &Name, force: bool) -> Result<()> {
     }
 }
 
+fn partition(args: &Args) -> Result<Option<u32>> {
+    let number = args.number("partition")?;
+    let refused = || args.usage("--partition: partitions are counted from 1");
+    number.map(|number| u32::try_from(number).ok().filter(|number| *number > 0).ok_or_else(refused)).transpose()
+}
+
 fn bounds(args: &Args) -> Result<Bounds> {
     let usual = Bounds::default();
     let number = |flag: &str, usual: u64| args.number(flag).map(|number| number.unwrap_or(usual));
@@ -176,6 +190,7 @@ fn bounds(args: &Args) -> Result<Bounds> {
         bytes: size("max-bytes", usual.bytes)?,
         window: size("max-window", usual.window)?,
         header: size("max-header", usual.header)?,
+        disk: size("max-disk", usual.disk)?,
         entries: number("max-entries", usual.entries)?,
         path: number("max-path", usual.path as u64)? as usize,
         depth: number("max-depth", usual.depth as u64)? as usize,
@@ -196,6 +211,9 @@ fn options(args: &Args, format: Option<Format>) -> String {
     }
     if let Some(image) = args.value("image") {
         words.push(format!("--image={}", image.to_string_lossy()));
+    }
+    if let Some(number) = args.value("partition") {
+        words.push(format!("--partition={}", number.to_string_lossy()));
     }
     words.join(" ")
 }

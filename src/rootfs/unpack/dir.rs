@@ -26,6 +26,10 @@ pub struct Options<'a> {
     pub cross_mounts: bool,
     /// Directories that are left out; the tree that is written is one of them always.
     pub except: &'a [Meta],
+    /// Where in the written tree the copy goes: empty for its root, else a path without a slash at its end.
+    pub below: &'a [u8],
+    /// Directories whose content is left out, as paths in the written tree: something else comes there.
+    pub covered: &'a [Vec<u8>],
     /// Told how many bytes more have been copied, by any thread, and 0 for a directory: progress. Its error (an
     /// interrupt) ends the copy.
     pub heed: Heed<'a>,
@@ -33,7 +37,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { cross_mounts: false, except: &[], heed: &|_| Ok(()) }
+        Options { cross_mounts: false, except: &[], below: b"", covered: &[], heed: &|_| Ok(()) }
     }
 }
 
@@ -53,10 +57,11 @@ pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> 
             top: meta,
             levels: Vec::new(),
             path: Vec::new(),
+            covered: options.covered,
             links: HashMap::new(),
             heed: options.heed,
         };
-        let result = walk.run(source.reopen()?);
+        let result = walk.run(source.reopen()?, options.below);
         // A file that failed is the cause of what failed after it.
         shared.result().and(result)
     })?;
@@ -72,6 +77,7 @@ struct Walk<'a, 'q> {
     levels: Vec<Level>,
     /// Of the innermost directory, with a slash at its end; empty for the top.
     path: Vec<u8>,
+    covered: &'a [Vec<u8>],
     /// Where each inode with more names was copied to, and how many names are still to come.
     links: HashMap<Inode, (Vec<u8>, u32)>,
     heed: Heed<'a>,
@@ -93,9 +99,12 @@ struct Level {
 }
 
 impl Walk<'_, '_> {
-    fn run(&mut self, source: Dir) -> Result<()> {
+    fn run(&mut self, source: Dir, below: &[u8]) -> Result<()> {
         let (meta, xattrs) = (self.top, meta::xattr_values(&source)?);
-        self.writer.directory(b".", &attributes(&meta, &xattrs))?;
+        self.writer.directory(if below.is_empty() { b"." } else { below }, &attributes(&meta, &xattrs))?;
+        if !below.is_empty() {
+            self.path = [below, b"/"].concat();
+        }
         self.levels.push(Level { dir: Some(source), meta, position: 0, pending: Vec::new(), parent: 0 });
         while !self.levels.is_empty() {
             self.step()?;
@@ -148,6 +157,9 @@ impl Walk<'_, '_> {
         }
         self.writer.directory(path, &attributes(&now, &meta::xattr_values(&dir)?))?;
         (self.heed)(0)?;
+        if self.covered.iter().any(|covered| covered == path) {
+            return Ok(());
+        }
         let parent = self.path.len();
         self.path.extend_from_slice(name.as_bytes());
         self.path.push(b'/');

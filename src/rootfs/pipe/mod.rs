@@ -1,0 +1,213 @@
+//! From a source to a tree in the writer: it is opened, looked at, and goes through the readers that it needs.
+
+mod disk;
+
+use crate::error::{Context, Error, Result};
+use crate::oci::platform::Platform;
+use crate::oci::{image, layout, spool};
+use crate::rootfs::bounds::Bounds;
+use crate::rootfs::format::Format;
+use crate::rootfs::import::{Bytes, Opened, Surroundings};
+use crate::rootfs::seal::{self, Demands, Seal};
+use crate::rootfs::sniff::{self, Form};
+use crate::rootfs::source::Source;
+use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
+use crate::rootfs::writer::{Totals, Writer};
+use crate::stream::count::Count;
+use crate::stream::decompress::{self, Compression};
+use crate::stream::peek::Peek;
+use crate::stream::ratio::Ratio;
+use crate::stream::tar;
+use crate::sys::dir::Dir;
+use crate::sys::source::Polled;
+
+/// In the stage: what an archive of an image is put into.
+const SPOOL: &str = "spool";
+
+/// What the user chose of what there is.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    pub reference: Option<&'a str>,
+    /// None: any.
+    pub platform: Option<&'a Platform>,
+    /// Of a disk image: which one is the root.
+    pub partition: Option<u32>,
+    /// None: its bytes tell.
+    pub format: Option<Format>,
+}
+
+impl Choice<'_> {
+    /// Unpacks the one that is meant of those in a directory.
+    fn unpack(&self, dir: &Dir, writer: &mut Writer) -> Result<String> {
+        let flavour = self.format.and_then(Format::flavour);
+        let image = image::open_as(dir, flavour, self.reference, self.platform);
+        let image = match self.format {
+            Some(format) => image.with_context(|| format!("--format {}", format.word())),
+            None => image,
+        };
+        Ok(oci::unpack_image(dir, image?, writer)?.digest.to_string())
+    }
+
+    /// Of what is no image none can be chosen.
+    fn refuse_name(&self) -> Result<()> {
+        match self.reference {
+            None => Ok(()),
+            Some(name) => Err(Error::usage(format!("--image {name:?}: this is no image but a tree of files"))),
+        }
+    }
+
+    /// Nor a partition of what is no disk.
+    fn refuse_partition(&self) -> Result<()> {
+        match self.partition {
+            None => Ok(()),
+            Some(number) => Err(Error::usage(format!("--partition {number}: this is no disk image"))),
+        }
+    }
+}
+
+/// What unpacking told.
+pub struct Unpacked {
+    pub form: String,
+    pub totals: Totals,
+    pub seal: Option<Seal>,
+    /// Of an image, its digest; else empty.
+    pub manifest: String,
+}
+
+/// What unpacking needs to know.
+pub struct Job<'a> {
+    pub stage: &'a Dir,
+    pub bounds: Bounds,
+    pub image: Choice<'a>,
+    /// Of a directory: go into what is mounted below it.
+    pub cross_mounts: bool,
+}
+
+/// Puts the tree of a source into the writer's.
+pub fn unpack(
+    source: &Source,
+    demands: Demands,
+    around: &Surroundings<'_>,
+    job: &Job<'_>,
+    writer: Writer,
+) -> Result<Unpacked> {
+    if let Source::Directory(path) = source {
+        demands.refuse_any()?;
+        return directory(&Dir::open(path)?, around, job, writer);
+    }
+    let here = match source {
+        Source::File(path) if demands.is_empty() => disk::local(path)?,
+        _ => None,
+    };
+    match here {
+        Some((file, packing)) => disk::unpack_local(file, packing, around, job, writer),
+        None => stream(open(source, around)?, demands, around, job, writer),
+    }
+}
+
+/// A tree, or a layout of an image.
+fn directory(source: &Dir, around: &Surroundings<'_>, job: &Job<'_>, mut writer: Writer) -> Result<Unpacked> {
+    let Job { stage, image, cross_mounts, .. } = job;
+    image.refuse_partition()?;
+    let is_layout = match image.format {
+        None => layout::is_layout(source)?,
+        // What is said to be no layout may have a file that only looks like one's.
+        Some(Format::Directory) => false,
+        Some(format) => format.of_directory(layout::is_layout(source)?)?,
+    };
+    let (form, manifest) = if is_layout {
+        ("OCI layout", image.unpack(source, &mut writer)?)
+    } else {
+        image.refuse_name()?;
+        let counter = around.progress.counter();
+        let heed = |bytes| {
+            counter.add(bytes);
+            around.watch.check()
+        };
+        let except = [stage.meta()?];
+        let cross_mounts = *cross_mounts;
+        let options = dir::Options { cross_mounts, except: &except, heed: &heed, ..dir::Options::default() };
+        dir::copy(source, &mut writer, &options)?;
+        ("directory", String::new())
+    };
+    let totals = writer.finish()?;
+    Ok(Unpacked { form: form.to_string(), totals, seal: None, manifest })
+}
+
+fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {
+    let (bytes, length): Opened = match source {
+        Source::Url(url) => (around.open_url)(url)?,
+        Source::Stdin => (Box::new(Polled::stdin(around.watch.try_clone()?)?), None),
+        Source::File(path) | Source::Directory(path) => {
+            let file = Polled::open(path, around.watch.try_clone()?)?;
+            let length = file.length()?;
+            (Box::new(file), length)
+        }
+    };
+    around.progress.set_length(length);
+    Ok(bytes)
+}
+
+fn stream(
+    bytes: Bytes,
+    demands: Demands,
+    around: &Surroundings<'_>,
+    job: &Job<'_>,
+    mut writer: Writer,
+) -> Result<Unpacked> {
+    let taken = around.progress.counter();
+    let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
+    let mut packed = Peek::new(sealed);
+    let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
+    let mut plain = Peek::new(decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?);
+    let form = form(plain.peek(sniff::HEAD)?, job.image.format)?;
+    if let Form::Disk(packing) = form {
+        // Zeros, of which disks have many, make any ratio: --max-disk and --max-bytes bound it.
+        return disk::unpack_stream(plain, packing, ending(compression), &seal, around, job, writer);
+    }
+    job.image.refuse_partition()?;
+    let plain = Ratio::new(plain, taken, job.bounds.ratio);
+    let (what, manifest) = match form {
+        Form::Image => {
+            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            let spooled = job.stage.mkdir(SPOOL, 0o700)?;
+            spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
+            archive.finish()?;
+            around.watch.check()?;
+            ("OCI archive", job.image.unpack(&spooled, &mut writer)?)
+        }
+        _ => {
+            job.image.refuse_name()?;
+            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            unpack_tar::unpack(&mut archive, &mut writer)?;
+            archive.finish()?;
+            ("tar", String::new())
+        }
+    };
+    let totals = writer.finish()?;
+    let seal = seal::seen(&seal)?;
+    Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
+}
+
+/// What a stream is, by its first bytes, and by what the user says of it.
+fn form(head: &[u8], said: Option<Format>) -> Result<Form> {
+    match said {
+        None => sniff::form(head),
+        Some(format) => {
+            let found = sniff::form(head).with_context(|| format!("--format {}", format.word()))?;
+            format.of_stream(found)
+        }
+    }
+}
+
+fn ending(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "",
+        Compression::Gzip => ", gzip",
+        Compression::Bzip2 => ", bzip2",
+        Compression::Xz => ", xz",
+        Compression::Lzma => ", lzma",
+        Compression::Zstd => ", zstd",
+        Compression::Lz4 => ", lz4",
+    }
+}
