@@ -133,7 +133,7 @@ mod tests {
     fn files_are_read_at_offsets() {
         let file = File::open("/proc/self/exe").unwrap();
         let mut magic = [0; 4];
-        file.read_exact_at(0, &mut magic, "ELF").unwrap();
+        ReadAt::read_exact_at(&file, 0, &mut magic, "ELF").unwrap();
         assert_eq!(&magic, b"\x7fELF");
         let size = file.size().unwrap();
         assert_eq!(size, file.metadata().unwrap().len());

@@ -1,10 +1,12 @@
 //! Partition tables: GPT (UEFI 2.10, chapter 5) and MBR with its logical partitions.
 
+mod gpt;
 pub mod guid;
+mod mbr;
 pub mod role;
 
 use crate::disk::ReadAt;
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use guid::Guid;
 pub use role::{Architecture, Role};
 
@@ -49,11 +51,61 @@ pub enum PartitionType {
     Mbr(u8),
 }
 
+/// Bytes of a sector that a GPT may count in.
+const SECTORS: [u64; 2] = [512, 4096];
+
 /// Reads the table of a disk. `None`: it has none (a filesystem may begin at its beginning).
 /// Errors: there is one, but it is damaged, or lies.
+///
+/// A GPT counts where the MBR before it is a protective one, also a hybrid, or holds nothing; beside an MBR with partitions
+/// of its own only, a GPT is what another tool left there (so Linux takes it).
 pub fn read(disk: &dyn ReadAt) -> Result<Option<Table>> {
-    let _ = disk;
-    Ok(None)
+    let mbr = mbr::Record::read(disk)?;
+    match mbr {
+        Some(record) if !record.is_protective() && !record.is_empty() => mbr::read(disk, &record).map(Some),
+        _ => read_gpt(disk, mbr.is_some_and(|record| record.is_protective())),
+    }
+}
+
+fn read_gpt(disk: &dyn ReadAt, is_protected: bool) -> Result<Option<Table>> {
+    let mut damage = Vec::new();
+    for sector in SECTORS {
+        match gpt::primary(disk, sector) {
+            Ok(Some(table)) => return Ok(Some(table)),
+            Ok(None) => {}
+            Err(error) => damage.push(error),
+        }
+    }
+    // Without either, a backup at the end is what remained of what the disk once was.
+    if damage.is_empty() && !is_protected {
+        return Ok(None);
+    }
+    for sector in SECTORS {
+        match gpt::backup(disk, sector) {
+            Ok(Some(table)) => return Ok(Some(table)),
+            Ok(None) => {}
+            Err(error) => damage.push(error),
+        }
+    }
+    let causes: Vec<String> = damage.iter().map(Error::to_string).collect();
+    let causes = if causes.is_empty() { "neither header is there".to_string() } else { causes.join("; ") };
+    Err(Error::invalid(format!(
+        "the partition table (GPT) cannot be read: {causes}: repair it with `sgdisk -e` or gdisk"
+    )))
+}
+
+/// Refuses partitions that share a sector.
+fn check_overlaps(partitions: &[Partition]) -> Result<()> {
+    let mut sorted: Vec<&Partition> = partitions.iter().collect();
+    sorted.sort_by_key(|partition| partition.offset);
+    for pair in sorted.windows(2) {
+        if let [one, other] = pair
+            && one.offset + one.length > other.offset
+        {
+            return Err(Error::invalid(format!("partitions {} and {} overlap", one.number, other.number)));
+        }
+    }
+    Ok(())
 }
 
 impl Partition {
@@ -75,3 +127,6 @@ impl Partition {
         self.attributes & 1 << 63 != 0
     }
 }
+
+#[cfg(test)]
+mod tests;
