@@ -9,6 +9,7 @@ pub mod config;
 pub mod container;
 pub mod dbus;
 pub mod digest;
+pub mod disk;
 pub mod error;
 pub mod http;
 pub mod oci;

@@ -1,0 +1,47 @@
+//! Clusters that are compressed: raw deflate, or zstd.
+//!
+//! How long one is, is told in sectors: what follows its end is padding, or the next one, and is not looked at.
+
+use crate::disk::qcow2::header::Compression;
+use crate::error::{Context, Error, Result};
+use crate::stream::zstd::Zstd;
+use std::io::Read;
+use zlib_rs::{Inflate, InflateFlush};
+
+/// qemu writes with 12; who wrote with more is read as well.
+const WINDOW_BITS: u8 = 15;
+/// zstd's window has no use for more than the largest cluster, which it reaches at the highest levels.
+const ZSTD_WINDOW_MOST: u64 = 8 << 20;
+
+/// What a thread needs to unpack clusters.
+pub struct Unpacker {
+    method: Compression,
+    inflate: Inflate,
+}
+
+impl Unpacker {
+    pub fn new(method: Compression) -> Unpacker {
+        Unpacker { method, inflate: Inflate::new(false, WINDOW_BITS) }
+    }
+
+    /// Fills the whole cluster.
+    pub fn unpack(&mut self, packed: &[u8], cluster: &mut [u8]) -> Result<()> {
+        match self.method {
+            Compression::Zlib => self.inflate(packed, cluster),
+            Compression::Zstd => {
+                Zstd::new(packed, ZSTD_WINDOW_MOST).read_exact(cluster).context("qcow2: a compressed cluster")
+            }
+        }
+    }
+
+    fn inflate(&mut self, packed: &[u8], cluster: &mut [u8]) -> Result<()> {
+        self.inflate.reset(false);
+        let wrong = match self.inflate.decompress(packed, cluster, InflateFlush::Finish) {
+            // A stream that goes on is taken, as qemu takes it: all that the cluster holds is there.
+            Ok(_) if self.inflate.total_out() == cluster.len() as u64 => return Ok(()),
+            Ok(_) => "it ends too early",
+            Err(error) => error.as_str(),
+        };
+        Err(Error::invalid(format!("qcow2: a compressed cluster: deflate: {wrong}")))
+    }
+}
