@@ -86,7 +86,9 @@ pub fn survey<F: ReadAt>(image: &Image<F>) -> Result<Survey> {
     }
     for index in 0..header.l1_needed {
         let reach = header.l1_reach().min(header.size - index * header.l1_reach());
-        match image.tables().l2(&image.file, index)? {
+        // The lock is let go of here: who adds a table takes it again.
+        let table = image.tables().l2(&image.file, index)?;
+        match table {
             None => survey.zero += reach,
             Some(table) => {
                 claims.claim(table, header.cluster_size(), Use::Alone)?;
