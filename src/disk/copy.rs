@@ -7,6 +7,7 @@ use crate::disk::ReadAt;
 use crate::disk::qcow2::{Extent, Image, Kind, Unpacker};
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,10 +34,22 @@ pub fn to_sparse<F: ReadAt>(
         return Err(Error::new(ErrorKind::Exists, "the file to copy a disk into is not empty"));
     }
     target.set_len(image.size()).context("ftruncate")?;
+    part_to_sparse(image, 0..image.size(), target, progress)
+}
+
+/// The same of a part of the disk, each byte to its own place in a file that is zero there; the clusters at its ends come whole.
+pub fn part_to_sparse<F: ReadAt>(
+    image: &Image<F>,
+    part: Range<u64>,
+    target: &File,
+    progress: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let begin = part.start - part.start % image.cluster_size();
     let copying = Copying {
         image,
         target,
-        walk: Mutex::new(Walk { at: 0, next: None }),
+        end: part.end,
+        walk: Mutex::new(Walk { at: begin, next: None }),
         done: AtomicU64::new(0),
         ended: AtomicBool::new(false),
         failed: Mutex::new(None),
@@ -51,7 +64,7 @@ pub fn to_sparse<F: ReadAt>(
     });
     match lock(&copying.failed).take() {
         Some(error) => Err(error),
-        None => progress(image.size()),
+        None => progress(part.end - begin),
     }
 }
 
@@ -67,6 +80,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Copying<'a, F> {
     image: &'a Image<F>,
     target: &'a File,
+    /// Where on the disk the part ends.
+    end: u64,
     walk: Mutex<Walk>,
     /// Bytes of the disk.
     done: AtomicU64,
@@ -145,6 +160,9 @@ impl<F: ReadAt> Copying<'_, F> {
     }
 
     fn next(&self, walk: &mut Walk) -> Result<Option<Extent>> {
+        if walk.at >= self.end {
+            return Ok(None);
+        }
         if walk.next.is_none() {
             walk.next = self.image.next_extent(walk.at)?;
         }

@@ -4,7 +4,6 @@
 //! (a backing file, an external data file) is refused and stays closed.
 
 pub mod copy;
-pub mod format;
 pub mod partition;
 pub mod probe;
 pub mod qcow2;

@@ -73,10 +73,13 @@ fn begins(head: &[u8], offset: usize, magic: &[u8]) -> bool {
 
 /// What people try besides.
 fn seems(head: &[u8]) -> String {
-    let known: [(&[u8], &str); 10] = [
+    let known: [(&[u8], &str); 13] = [
         (b"KDMV", "a VMDK disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
         (b"vhdxfile", "a VHDX disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
         (b"conectix", "a VHD disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+        (b"<<< ", "a VDI disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+        (b"QED\0", "a QED disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+        (b"WithoutFreeSpace", "a Parallels disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
         (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
         (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
         (b"!<arch>\n", "a Debian package or another ar archive"),

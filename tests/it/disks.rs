@@ -293,6 +293,37 @@ fn an_image_cannot_make_the_kernel_panic_or_leave_the_tree() {
     assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
 }
 
+/// However it is packed, the same disk comes to the same tree; and what it was packed in is not written to.
+#[test]
+fn a_qcow2() {
+    let Some(lab) = Lab::new("qcow2") else { return };
+    let source = lab.source(5);
+    let Some(image) = lab.image("disk", 64 << 20, &["mkfs.ext4", "-q", "-F"]) else { return };
+    let mount = lab.mount(&image, "noatime");
+    tool(&["cp", "-a", "--", &format!("{}/.", source.display()), mount.0.to_str().unwrap()]).unwrap();
+    let expected = content(&mount.0);
+    drop(mount);
+    let packings: [&[&str]; 4] =
+        [&[], &["-c"], &["-c", "-o", "compression_type=zstd"], &["-o", "compat=0.10,cluster_size=4096"]];
+    for (number, options) in packings.into_iter().enumerate() {
+        let name = format!("packed-{number}");
+        let (from, to) = (lab.text("disk"), lab.text(&name));
+        let convert = [&["qemu-img", "convert", "-f", "raw", "-O", "qcow2"], options, &[&from, &to]].concat();
+        if tool(&convert).is_none() {
+            return;
+        }
+        let before = fs::read(lab.path(&name)).unwrap();
+        assert_done(&lab.import("one", &["--force", &lab.text(&name)]));
+        assert_same(&expected, &content(&lab.tree("one")));
+        assert_done(&lab.import("one", &["--force", "--format", "qcow2", &format!("file://{}", lab.text(&name))]));
+        assert_same(&expected, &content(&lab.tree("one")));
+        assert!(fs::read(lab.path(&name)).unwrap() == before, "the image was written to");
+    }
+    let ran = lab.import("two", &["--format", "raw", &lab.text("packed-0")]);
+    assert!(ran.code == Some(1) && ran.err.contains("it looks like a QCOW2 disk image"), "{}", ran.err);
+    assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
+}
+
 #[test]
 fn what_is_not_read_is_refused_by_name() {
     let lab = Lab { sandbox: Sandbox::new("disks-names") };

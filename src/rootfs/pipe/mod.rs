@@ -100,7 +100,10 @@ pub fn unpack(
         _ => None,
     };
     match here {
-        Some((file, packing)) => disk::unpack_local(file, packing, around, job, writer),
+        Some((file, packing)) => match of_stream(Form::Disk(packing), job.image.format)? {
+            Form::Disk(packing) => disk::unpack_local(file, packing, around, job, writer),
+            _ => Err(Error::failed("a disk image is read as one only")),
+        },
         None => stream(open(source, around)?, demands, around, job, writer),
     }
 }
@@ -191,13 +194,16 @@ fn stream(
 
 /// What a stream is, by its first bytes, and by what the user says of it.
 fn form(head: &[u8], said: Option<Format>) -> Result<Form> {
-    match said {
-        None => sniff::form(head),
-        Some(format) => {
-            let found = sniff::form(head).with_context(|| format!("--format {}", format.word()))?;
-            format.of_stream(found)
-        }
-    }
+    let found = sniff::form(head);
+    let found = match said {
+        None => found,
+        Some(format) => found.with_context(|| format!("--format {}", format.word())),
+    };
+    of_stream(found?, said)
+}
+
+fn of_stream(found: Form, said: Option<Format>) -> Result<Form> {
+    said.map_or(Ok(found), |format| format.of_stream(found))
 }
 
 fn ending(compression: Compression) -> &'static str {

@@ -79,8 +79,8 @@ struct Volumes<'a> {
 }
 
 impl<'a> Volumes<'a> {
-    fn scan(mut image: Image<'a>) -> Result<(Volumes<'a>, &'static str)> {
-        let (all, table) = scan::scan(&mut image)?;
+    fn scan(image: Image<'a>) -> Result<(Volumes<'a>, &'static str)> {
+        let (all, table) = scan::scan(image.disk())?;
         Ok((Volumes { image, all, mounted: HashMap::new(), notes: Vec::new() }, table))
     }
 

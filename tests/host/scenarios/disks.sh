@@ -1,0 +1,87 @@
+# The same tree in disk images of every kind: each import equals the directory's, boots, and goes away again; a virtual
+# machine's image becomes a container that waits for nothing.
+# modes: systemd direct
+# limit: 900
+[ -d /srv/disks ] || skip "the disk images were not made: tests/host/disks"
+disks=/srv/disks
+tree_of() { tail -n 1 <<<"$stdout" | grep -o '"tree":"[^"]*"'; }
+# Nothing but what has a name: no stage, no loop device, no mount.
+nothing_left() {
+  lacks "$(ls -A /var/lib/sdme/fs)" 'stage|trash|bad'
+  lacks "$(cat /proc/mounts)" '/dev/loop.*(stage|sdme/fs/\.)'
+  [ -z "$(grep -ls sdme /sys/block/loop*/loop/backing_file)" ] || fail "a loop device was left"
+}
+
+note "the tree itself: what all others have to equal"
+check "import" sdme fs import --json plain $disks/tree
+expected=$(tree_of)
+contains "$expected" 'sha256:[0-9a-f]{64}'
+
+for image in "$disks"/gpt-*.raw* "$disks"/mbr-*.raw "$disks"/bare-*.raw "$disks"/{plain,zlib,zstd}.qcow2*; do
+  note "${image##*/}"
+  check "import" sdme fs import --json guest "$image"
+  equals "$(tree_of)" "$expected"
+  contains "$stderr" 'the root is '
+  nothing_left
+  case $image in
+    *gpt-btrfs.raw | *mbr-ext4.raw | *erofs.raw | *zstd.qcow2)
+      check "it boots" sdme new web -r guest -- systemctl is-system-running --wait
+      contains "$stdout" 'running|degraded'
+      check "rm" sdme rm --force web
+      ;;
+  esac
+  check "fs rm" sdme fs rm guest
+done
+for fs in xfs btrfs erofs squashfs; do
+  grep -qw $fs /proc/filesystems || note "not tried: this kernel has no $fs"
+done
+
+note "checked, from standard input, and by its format"
+check "with its sum" sdme fs import --json --sums "$disks/SHA256SUMS" guest "$disks/zlib.qcow2"
+equals "$(tree_of)" "$expected"
+check "from standard input" sh -c "sdme fs import --json -f guest --format qcow2 - <$disks/zstd.qcow2"
+equals "$(tree_of)" "$expected"
+check "a partition by its number" sdme fs import --json -f guest "$disks/gpt-ext4.raw" --partition 2
+equals "$(tree_of)" "$expected"
+contains "$stderr" 'it was asked for'
+
+note "refused by name, and nothing is left"
+expect_exit 2 sdme fs import bad "$disks/gpt-ext4.raw" --partition 9
+contains "$stderr" 'there is partition 1 .*partition 2 '
+expect_exit 1 sdme fs import bad "$disks/plain.qcow2" --format raw
+contains "$stderr" 'looks like a QCOW2 disk image'
+expect_exit 1 sdme fs import bad "$disks/gpt-ext4.raw.xz" --format tar
+contains "$stderr" 'looks like a raw disk image'
+head -c 100000000 "$disks/plain.qcow2" >"$work/cut.qcow2"
+expect_exit 1 sdme fs import bad "$work/cut.qcow2"
+contains "$stderr" 'cut short'
+head -c 100000000 "$disks/gpt-ext4.raw" >"$work/cut.raw"
+expect_exit 1 sdme fs import bad "$work/cut.raw"
+contains "$stderr" 'cut short'
+rm "$work"/cut.*
+expect_exit 130 timeout --preserve-status -s INT 0.2 sdme fs import bad "$disks/gpt-ext4.raw.xz"
+expect_exit 130 timeout --preserve-status -s INT 0.2 sdme fs import bad "$disks/zlib.qcow2"
+nothing_left
+
+note "a virtual machine: what belongs to its root is joined, what waits for hardware is taken out and told"
+check "import" sdme fs import vm "$disks/vm.qcow2"
+for part in '/boot is partition 2' '/var is partition 4'; do contains "$stderr" "$part"; done
+check "show" sdme fs show vm
+for change in '/etc/fstab: [0-9]+ entries' 'cloud-init.disabled: made' 'serial-getty@ttyS0.service: masked' 'more.mount: masked'; do
+  contains "$stdout" "$change"
+done
+tree=/var/lib/sdme/fs/vm
+check "what its /boot held" grep -q kernel $tree/boot/vmlinuz
+refuse "and not what was below it" test -e $tree/boot/hidden
+refuse "nothing above the tree" test -e /var/lib/sdme/fs/escape
+check "its /var" test -d $tree/var/lib/dpkg
+lacks "$(grep -v '^#' $tree/etc/fstab)" 'UUID|LABEL|/dev/'
+contains "$(cat $tree/etc/fstab)" '^tmpfs /tmp'
+began=$(now_ms)
+check "it boots" sdme new web -r vm -- systemctl is-system-running --wait
+contains "$stdout" 'running|degraded'
+[ $(($(now_ms) - began)) -lt 60000 ] || fail "it took $(($(now_ms) - began)) ms to boot"
+check "rm" sdme rm --force web
+check "verify" sdme fs verify vm
+check "fs rm" sdme fs rm --force plain guest vm
+nothing_left
