@@ -4,6 +4,7 @@
 # make test       everything: cargo's tests, the decoders' corpora, the end-to-end ones (root)
 # make check      format, lints, the arrows between the rooms
 # make bench      our figures beside the peers' (root); make bench-import: those of imports alone
+# make generated  manual pages, completions, unit and config of packaging/, from the table of flags; a test compares them
 # make fuzz       each decoder for FUZZ_SECONDS
 # TARGET=aarch64-unknown-linux-musl builds for the other architecture.
 
@@ -16,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # rustup's cargo is found even where the shell was not told about it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all install try test check bench bench-import fuzz clean
+.PHONY: all install try test check bench bench-import generated fuzz clean
 
 all:
 	@packaging/build $(TARGET) $(BINARY)
@@ -52,6 +53,9 @@ bench: all
 
 bench-import: all
 	@tests/bench/import $(BINARY)
+
+generated:
+	SDME_WRITE_GENERATED=1 cargo test --quiet --test it -- --exact generated::what_is_committed_is_what_the_table_says
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run

@@ -3,10 +3,12 @@
 
 mod ask;
 mod bus;
+mod completions;
 mod compressed;
 mod config;
 mod copy;
 mod faults;
+mod generated;
 mod help;
 mod http;
 mod http_proxy;
