@@ -129,6 +129,20 @@ fn every_value_and_every_operand_is_known_to_the_completions() {
     }
 }
 
+/// Whether what is printed is so, scenario `schemas` of tests/host looks. `fs import` tells what it does while it does it.
+#[test]
+fn every_verb_that_prints_json_has_a_schema() {
+    for command in cmd::table().iter().filter(|command| command.name != "fs import") {
+        let file = top().join(format!("docs/schemas/{}.json", command.name.replace(' ', "-")));
+        let has_flag = command.flags.iter().any(|flag| flag.long == "json");
+        assert_eq!(has_flag, file.exists(), "{}: {file:?}", command.name);
+    }
+    let keys = fs::read_to_string(top().join("docs/schemas/config-get.json")).unwrap();
+    for key in &config::KEYS {
+        assert!(keys.contains(&format!("\"{}\": {{", key.name)), "config-get.json lacks {}", key.name);
+    }
+}
+
 #[test]
 fn the_config_file_sets_nothing_and_names_every_key() {
     let text = man::config_file(&settings());

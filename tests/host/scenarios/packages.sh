@@ -63,6 +63,18 @@ contains "$stdout" '^web +stopped'
 check "one starts" sdme start web
 check "and is gone" sdme rm -f web
 
+# On a terminal it asks.
+if [ "$mode" = systemd ]; then
+  terminal -- env DEBIAN_FRONTEND=teletype dpkg -P sdme <<'STEPS'
+expect Remove all containers
+send no\n
+expect stay in /var/lib/sdme
+exit 0
+STEPS
+  equals "$(ls /var/lib/sdme/containers)" bare
+  check "install once more" dpkg -i "$next"
+fi
+
 # A purge that was told yes takes all.
 check "the answer" sh -c 'echo "sdme sdme/purge boolean true" | debconf-set-selections'
 check "purge" dpkg -P sdme
