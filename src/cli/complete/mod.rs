@@ -154,3 +154,40 @@ fn groups(table: &[&'static Command]) -> Vec<&'static str> {
     groups.dedup();
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::spec::Operands;
+
+    const fn command(name: &'static str, operands: Operands) -> Command {
+        Command { name, about: "", long: &[], flags: &[], operands, examples: &[], payload: false, root: true }
+    }
+
+    fn kinds(name: &'static str, operands: Operands) -> Option<Vec<(Kind, bool)>> {
+        let keys = [Key { name: "a", value: Kind::words(&["yes", "no"]) }, Key { name: "b", value: Kind::Free }];
+        let places = places(&command(name, operands), &keys)?;
+        Some(places.into_iter().map(|place| (place.kind, place.endless)).collect())
+    }
+
+    #[test]
+    fn a_name_is_of_what_the_verb_is_about() {
+        assert_eq!(kinds("stop", Operands::any("NAME...")), Some(vec![(Kind::Container, true)]));
+        assert_eq!(kinds("fs rm", Operands::any("NAME...")), Some(vec![(Kind::Rootfs, true)]));
+        let new = Operands { usage: "[NAME] [-- COMMAND...]", least: 0, most: 1, tail: Tail::AfterDashes };
+        assert_eq!(kinds("new", new), Some(vec![(Kind::Free, false), (Kind::Command, true)]));
+    }
+
+    #[test]
+    fn keys_and_values_are_those_of_the_config() {
+        let two = Operands { usage: "KEY VALUE", least: 2, most: 2, tail: Tail::Nothing };
+        let words = |words: &[&str]| (Kind::words(words), false);
+        assert_eq!(kinds("config set", two), Some(vec![words(&["a", "b"]), words(&["yes", "no"])]));
+    }
+
+    #[test]
+    fn a_word_that_nobody_has_thought_about_is_told() {
+        assert_eq!(kinds("stop", Operands::one("PLANET")), None);
+        assert_eq!(Kind::of_metavar("PLANET"), None);
+    }
+}
