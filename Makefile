@@ -4,6 +4,11 @@
 # make test       everything: cargo's tests, the decoders' corpora, the end-to-end ones (root)
 # make check      format, lints, the arrows between the rooms
 # make bench      our figures beside the peers' (root); make bench-import: those of imports alone
+# make deb, rpm   a package of it in target/dist
+# make install-system  all that a package has, for PREFIX and DESTDIR: unit, settings, manual pages, completions
+# make dist       binary, packages, source, SHA256SUMS, SBOM, notices in target/dist; signed if SDME_SIGN_KEY names a minisign key
+# make licences   the crates' licences against what is allowed; advisories where a database is at hand
+# make generated  manual pages, completions, unit and config of packaging/, from the table of flags; a test compares them
 # make fuzz       each decoder for FUZZ_SECONDS
 # TARGET=aarch64-unknown-linux-musl builds for the other architecture.
 
@@ -16,7 +21,7 @@ FUZZ_SECONDS ?= 60
 # rustup's cargo is found even where the shell was not told about it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all install try test check bench bench-import fuzz clean
+.PHONY: all install install-system deb rpm dist licences try test check bench bench-import generated fuzz clean
 
 all:
 	@packaging/build $(TARGET) $(BINARY)
@@ -26,6 +31,22 @@ install:
 	@packaging/linkage $(BINARY) || { test $$? = 1 && test -n "$(FORCE)"; } || \
 	  { echo "install: not a static binary; FORCE=1 installs it all the same" >&2; exit 1; }
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/sdme"
+
+install-system:
+	@packaging/linkage $(BINARY) || [ $$? = 1 ]
+	packaging/tree $(BINARY) "$(DESTDIR)" "$(PREFIX)"
+
+deb: all
+	@packaging/deb/build $(BINARY) target/dist
+
+rpm: all
+	@packaging/rpm/build $(BINARY) target/dist
+
+dist: all
+	@packaging/dist $(TARGET) $(BINARY) target/dist
+
+licences:
+	@packaging/crates check $(TARGET)
 
 try: all
 	@packaging/try $(BINARY)
@@ -52,6 +73,9 @@ bench: all
 
 bench-import: all
 	@tests/bench/import $(BINARY)
+
+generated:
+	SDME_WRITE_GENERATED=1 cargo test --quiet --test it -- --exact generated::what_is_committed_is_what_the_table_says
 
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run

@@ -5,9 +5,9 @@ use crate::cli::spec::{Command, ENVIRONMENT, Flag, GLOBAL};
 /// Columns of the help.
 pub const WIDTH: usize = 100;
 
-const ABOUT: &str = "sdme boots systemd containers from copy-on-write clones of this host.";
+pub(super) const ABOUT: &str = "sdme boots systemd containers from copy-on-write clones of this host.";
 
-const EXAMPLES: &[(&str, &str)] = &[
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
     ("sudo sdme new", "clone this system, boot the clone and enter it"),
     ("sudo sdme new web -- hostnamectl", "the same under a name, for one command"),
     ("sudo sdme exec web systemctl is-system-running", "run a command in it"),
@@ -15,7 +15,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("sudo sdme rm web", "stop it and remove it"),
 ];
 
-const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("/etc/sdme.conf", "the config: KEY=VALUE lines; see 'sdme config get'"),
     ("/var/lib/sdme", "the datadir: containers and their layers"),
     ("/run/sdme", "what does not survive a boot of the host"),

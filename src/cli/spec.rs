@@ -98,14 +98,16 @@ impl Command {
     }
 }
 
-const EXITS: [(&str, &str); 4] = [
+/// Of a verb that does something itself.
+pub const EXITS: [(&str, &str); 4] = [
     ("0", "done"),
     ("1", "it failed; standard error says why"),
     ("2", "the command line is wrong"),
     ("129, 130, 143", "interrupted by SIGHUP, SIGINT, SIGTERM"),
 ];
 
-const PAYLOAD_EXITS: [(&str, &str); 6] = [
+/// Of a verb that runs a program in a container.
+pub const PAYLOAD_EXITS: [(&str, &str); 6] = [
     ("0..255", "the command's own status; 128+N when signal N ended it"),
     ("125", "sdme itself failed, or the command line is wrong; standard error says why"),
     ("126", "the command could not be executed"),

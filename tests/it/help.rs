@@ -25,6 +25,19 @@ fn the_long_help_says_more_than_the_short_one() {
 }
 
 #[test]
+fn help_before_a_verb_is_its_long_help() {
+    let sandbox = Sandbox::new("help-before");
+    for command in sdme::cmd::table() {
+        let words: Vec<&str> = command.name.split(' ').collect();
+        let before = sandbox.run_as_nobody(&[&["help"], &words[..]].concat());
+        let after = sandbox.run_as_nobody(&[&words[..], &["--help"]].concat());
+        assert_eq!((before.code, &before.out), (Some(0), &after.out), "{}", command.name);
+    }
+    assert_eq!(sandbox.run(&["help", "fs"]).out, sandbox.run(&["fs", "--help"]).out);
+    assert_eq!(sandbox.run(&["help"]).out, sandbox.run(&["--help"]).out);
+}
+
+#[test]
 fn the_version_is_one_line() {
     let ran = Sandbox::new("version").run_as_nobody(&["--version"]);
     assert_eq!(ran.out, format!("sdme {}\n", env!("CARGO_PKG_VERSION")));

@@ -3,12 +3,14 @@
 
 mod ask;
 mod bus;
+mod completions;
 mod compressed;
 mod config;
 mod copy;
 mod corpus;
 mod disks;
 mod faults;
+mod generated;
 mod help;
 mod http;
 mod http_proxy;
