@@ -156,7 +156,7 @@ _sdme_flags() { # VERB
         'show') REPLY='--json' ;;
         'stop') REPLY='--all --term --kill --timeout' ;;
         'rm') REPLY='--all --force' ;;
-        'fs import') REPLY='--name --force --sha256 --sha512 --sums --pubkey --signature --ca-file --image --cross-mounts --max-bytes --max-entries --max-path --max-depth --max-layers --max-window --max-header --max-ratio --json' ;;
+        'fs import') REPLY='--name --force --sha256 --sha512 --sums --pubkey --signature --ca-file --format --image --partition --cross-mounts --max-bytes --max-entries --max-path --max-depth --max-layers --max-window --max-header --max-disk --max-ratio --install-packages --json' ;;
         'fs ls') REPLY='--json' ;;
         'fs show') REPLY='--json' ;;
         'fs rm') REPLY='--all --force' ;;
@@ -189,7 +189,9 @@ _sdme_kind() { # VERB FLAG
         'fs import --pubkey') REPLY='file' ;;
         'fs import --signature') REPLY='file' ;;
         'fs import --ca-file') REPLY='file' ;;
+        'fs import --format') REPLY='free' ;;
         'fs import --image') REPLY='free' ;;
+        'fs import --partition') REPLY='free' ;;
         'fs import --max-bytes') REPLY='size' ;;
         'fs import --max-entries') REPLY='free' ;;
         'fs import --max-path') REPLY='free' ;;
@@ -197,7 +199,9 @@ _sdme_kind() { # VERB FLAG
         'fs import --max-layers') REPLY='free' ;;
         'fs import --max-window') REPLY='size' ;;
         'fs import --max-header') REPLY='size' ;;
+        'fs import --max-disk') REPLY='size' ;;
         'fs import --max-ratio') REPLY='free' ;;
+        'fs import --install-packages') REPLY='free' ;;
         *' --datadir') REPLY='directory' ;;
         *' --config') REPLY='file' ;;
         *) REPLY='' ;;
