@@ -163,7 +163,7 @@ fn archive(seed: u64, tools: &Tools) -> Verdict {
 fn random_archives_are_what_gnu_tar_makes_of_them() {
     if root_or_skip("the corpus") && has("tar") {
         let tools = Tools::here();
-        each("archives", 150, |seed| archive(seed, &tools));
+        each("archives", 100, |seed| archive(seed, &tools));
     }
 }
 
@@ -183,6 +183,6 @@ fn directory(seed: u64) -> Verdict {
 #[test]
 fn random_directories_are_copied_whole() {
     if root_or_skip("the corpus") {
-        each("directories", 60, directory);
+        each("directories", 40, directory);
     }
 }
