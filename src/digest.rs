@@ -72,6 +72,12 @@ impl Digest {
         Some(Digest { algorithm, bytes })
     }
 
+    pub fn of_sha256(sha256: [u8; 32]) -> Digest {
+        let mut digest = Digest { algorithm: Algorithm::Sha256, bytes: [0; LONGEST] };
+        digest.bytes.iter_mut().zip(sha256).for_each(|(to, from)| *to = from);
+        digest
+    }
+
     /// The digest of bytes in memory.
     pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Digest {
         let mut hasher = Hasher::new(algorithm);

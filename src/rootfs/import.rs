@@ -18,7 +18,7 @@ use crate::rootfs::seal::{self, Demands, Seal};
 use crate::rootfs::sniff::{self, Form};
 use crate::rootfs::source::Source;
 use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
-use crate::rootfs::writer::{Totals, Writer};
+use crate::rootfs::writer::{Known, Totals, Writer};
 use crate::rootfs::{claim, manifest, remove};
 use crate::store::datadir;
 use crate::store::name::Name;
@@ -107,6 +107,7 @@ pub fn import(request: Request, around: &Surroundings<'_>) -> Result<Imported> {
 fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems: &Dir) -> Result<Imported> {
     let Request { source, name, force, bounds, demands, cross_mounts, reference, options } = request;
     let writer = Writer::new(stage.dir().mkdir(TREE, 0o700)?, bounds)?;
+    let known = writer.known();
     let (shown, platform) = (source.shown(), Platform::host());
     let image = Image { reference: reference.as_deref(), platform: (!force).then_some(&platform) };
     let unpacked = match source {
@@ -128,7 +129,7 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     let facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
     facts.check(force)?;
     around.watch.check()?;
-    let digest = manifest(&tree, stage.dir(), &name)?;
+    let digest = manifest(&tree, stage.dir(), &name, &known)?;
     let origin = Origin {
         source: shown,
         form: unpacked.form,
@@ -152,11 +153,11 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
 }
 
 /// Makes the manifest while what was unpacked goes to the disk: the one takes the processor, the other waits.
-fn manifest(tree: &Dir, stage: &Dir, name: &Name) -> Result<Digest> {
+fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known) -> Result<Digest> {
     thread::scope(|scope| {
         let syncing = thread::Builder::new().spawn_scoped(scope, || tree.sync_filesystem());
         let syncing = syncing.context("starting a thread")?;
-        let digest = manifest::write(tree, stage, name);
+        let digest = manifest::write(tree, stage, name, known);
         // The kernel tells a failed write once: the sync that follows would not hear of it.
         let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         synced.and(digest)

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// Bytes of one buffer, and how many go round.
-const BUFFER: usize = 128 << 10;
-const BUFFERS: usize = 4;
+const BUFFER: usize = 512 << 10;
+const BUFFERS: usize = 3;
 
 enum Message {
     Data(Vec<u8>, usize),

@@ -298,10 +298,14 @@ impl Dir {
     }
 
     /// Visits every name, however many there are; what is made or removed meanwhile may be seen or not.
-    pub fn for_each(&self, mut visit: impl FnMut(Entry) -> Result<()>) -> Result<()> {
-        let reader = self.reopen()?;
+    pub fn for_each(&self, visit: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+        self.reopen()?.for_rest(visit)
+    }
+
+    /// The same from the reading position on.
+    pub fn for_rest(&self, mut visit: impl FnMut(Entry) -> Result<()>) -> Result<()> {
         loop {
-            let next = reader.next_entries()?;
+            let next = self.next_entries()?;
             if next.is_empty() {
                 return Ok(());
             }

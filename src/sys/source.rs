@@ -14,11 +14,14 @@ use std::path::Path;
 pub struct Polled {
     file: File,
     watch: Watch,
+    /// What is no regular file: a read of it may wait for somebody.
+    may_wait: bool,
 }
 
 impl Polled {
     pub fn new(file: File, watch: Watch) -> Polled {
-        Polled { file, watch }
+        let may_wait = !file.metadata().is_ok_and(|meta| meta.is_file());
+        Polled { file, watch, may_wait }
     }
 
     /// Standard input, which stays open.
@@ -52,8 +55,10 @@ impl Polled {
 impl Read for Polled {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let waited = [(self.file.as_fd(), For::Input), (self.watch.fd(), For::Input)];
-            poll::poll(&waited, Wait::for_ever()).map_err(io::Error::other)?;
+            if self.may_wait {
+                let waited = [(self.file.as_fd(), For::Input), (self.watch.fd(), For::Input)];
+                poll::poll(&waited, Wait::for_ever()).map_err(io::Error::other)?;
+            }
             self.watch.check().map_err(io::Error::other)?;
             match self.file.read(buffer) {
                 // Another reader of the same pipe was faster.

@@ -3,8 +3,10 @@
 use crate::sandbox::Sandbox;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, SeekFrom};
 use sdme::rootfs::bounds::Bounds;
-use sdme::rootfs::writer::{Attributes, Totals, Writer};
+use sdme::rootfs::manifest;
+use sdme::rootfs::writer::{Attributes, Known, Totals, Writer};
 use sdme::sys::dir::Dir;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +14,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// All that one entry is, but for what no tool can keep (inode number, ctime, atime).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +136,7 @@ pub fn assert_equal(one: &Path, other: &Path) {
 pub struct Stage {
     sandbox: Sandbox,
     canary: Tree,
+    known: Mutex<Known>,
 }
 
 /// Root's, 0644, at a fixed time.
@@ -154,7 +158,7 @@ impl Stage {
         rustix::fs::mknodat(CWD, beside.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         rustix::fs::linkat(CWD, beside.join("etc/passwd"), CWD, beside.join("hard"), AtFlags::empty()).unwrap();
         let canary = Stage::outside(&sandbox);
-        Stage { sandbox, canary }
+        Stage { sandbox, canary, known: Mutex::new(Known::nothing()) }
     }
 
     /// All that is not the stage's tree.
@@ -179,7 +183,24 @@ impl Stage {
     }
 
     pub fn bounded(&self, bounds: Bounds) -> Writer {
-        Writer::new(Dir::open(&self.tree()).unwrap(), bounds).unwrap()
+        let writer = Writer::new(Dir::open(&self.tree()).unwrap(), bounds).unwrap();
+        *self.known.lock().unwrap() = writer.known();
+        writer
+    }
+
+    /// What the last writer knows of its files is what they are.
+    fn assert_known(&self) {
+        let Ok(tree) = Dir::open(&self.tree()) else { return };
+        let text = |known: &Known| {
+            let mut text = Vec::new();
+            let lines = manifest::render_with(&tree, known, |line| {
+                text.extend_from_slice(line);
+                Ok(())
+            });
+            lines.map(|_| String::from_utf8(text).unwrap())
+        };
+        let Ok(seen) = text(&Known::nothing()) else { return };
+        assert_eq!(text(&self.known.lock().unwrap()).unwrap(), seen);
     }
 
     pub fn assert_nothing_outside_changed(&self) {
@@ -206,6 +227,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.assert_nothing_outside_changed();
+            self.assert_known();
         }
     }
 }

@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
-const BATCH_LINES: usize = 16;
+const BATCH_LINES: usize = 512;
+const BATCH_FILES: usize = 16;
 /// Bytes of files after which a batch is full.
 const BATCH_BYTES: u64 = 1 << 20;
 /// All batches under way together hold fewer descriptors open than the usual limit of 1024.
@@ -32,6 +33,7 @@ pub struct Batches<'a, F> {
     sender: SyncSender<Job>,
     threads: usize,
     batch: Batch,
+    files: usize,
     bytes: u64,
     waiting: VecDeque<Receiver<Lines>>,
     out: &'a mut F,
@@ -50,18 +52,20 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
         for _ in 0..threads {
             Builder::new().spawn_scoped(scope, || work(jobs)).context("starting a thread")?;
         }
-        Ok(Batches { sender, threads, batch: Vec::new(), bytes: 0, waiting: VecDeque::new(), out })
+        Ok(Batches { sender, threads, batch: Vec::new(), files: 0, bytes: 0, waiting: VecDeque::new(), out })
     }
 
     /// A line without its end; the digest of `content` becomes its last word.
     pub fn push(&mut self, line: Vec<u8>, content: Option<Content>) -> Result<()> {
+        self.files += usize::from(content.is_some());
         self.bytes += content.as_ref().map_or(0, |(_, size)| *size);
         self.batch.push((line, content));
-        if self.batch.len() >= BATCH_LINES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+        let is_full = self.batch.len() >= BATCH_LINES || self.files >= BATCH_FILES || self.bytes >= BATCH_BYTES;
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.bytes = 0;
+        (self.files, self.bytes) = (0, 0);
         let (sender, lines) = sync_channel(1);
         self.sender.send((std::mem::take(&mut self.batch), sender)).map_err(|_| gone())?;
         self.waiting.push_back(lines);
@@ -118,7 +122,7 @@ fn complete(mut line: Vec<u8>, content: Option<Content>, buffer: &mut [u8]) -> R
             }
             left -= length as u64;
         }
-        line::add(&mut line, format_args!(" sha256={}", hasher.finish().hex()));
+        line::add_sha256(&mut line, &hasher.finish());
     }
     line.push(b'\n');
     Ok(line)

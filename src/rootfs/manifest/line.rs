@@ -45,6 +45,11 @@ pub fn render(path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8
     line
 }
 
+/// Adds the digest of a file's bytes: the last word of its line.
+pub fn add_sha256(line: &mut Vec<u8>, digest: &Digest) {
+    add(line, format_args!(" sha256={}", digest.hex()));
+}
+
 /// Adds a word whose value are foreign bytes.
 pub fn add_bytes(line: &mut Vec<u8>, key: &str, value: &[u8]) {
     add(line, format_args!(" {key}="));

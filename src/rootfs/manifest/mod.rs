@@ -23,6 +23,7 @@ pub use compare::{Change, Difference};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Context, Result};
+use crate::rootfs::writer::Known;
 use crate::store::name::Name;
 use crate::store::origin;
 use crate::sys::dir::Dir;
@@ -45,24 +46,29 @@ pub struct Verdict {
     pub count: u64,
 }
 
-/// Writes the manifest of a tree into a folder beside it, and gives its digest.
-pub fn write(tree: &Dir, folder: &Dir, name: &Name) -> Result<Digest> {
+/// Writes the manifest of a tree into a folder beside it, and gives its digest. Files that are `known` are not looked at.
+pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known) -> Result<Digest> {
     let file = folder.create_file(origin::manifest_file(name), 0o600)?;
     let mut file = BufWriter::with_capacity(64 * 1024, file);
-    let digest = render(tree, |line| file.write_all(line).context("writing a manifest"))?;
+    let digest = render_with(tree, known, |line| file.write_all(line).context("writing a manifest"))?;
     file.flush().context("writing a manifest")?;
     Ok(digest)
 }
 
 /// Hands out the manifest, a line with its end at a time, and gives its digest. Errors name the entry.
-pub fn render(tree: &Dir, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
+pub fn render(tree: &Dir, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
+    render_with(tree, &Known::nothing(), out)
+}
+
+/// The same without a look at the files that are `known`.
+pub fn render_with(tree: &Dir, known: &Known, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut line = |line: &[u8]| {
         hasher.update(line);
         out(line)
     };
     line(&[HEADER, b"\n"].concat())?;
-    walk::walk(tree, &mut line)?;
+    walk::walk(tree, known, &mut line)?;
     Ok(hasher.finish())
 }
 

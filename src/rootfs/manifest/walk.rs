@@ -6,7 +6,7 @@
 use crate::error::{Context, Error, Result};
 use crate::rootfs::manifest::hash::Batches;
 use crate::rootfs::manifest::line;
-use crate::rootfs::writer::shown;
+use crate::rootfs::writer::{Known, shown};
 use crate::sys::dir::Dir;
 use crate::sys::meta::{self, Kind, Meta};
 use std::collections::{BinaryHeap, HashMap};
@@ -20,12 +20,12 @@ const NAMES_MAX: usize = 64 * 1024;
 const OPEN_MAX: usize = 128;
 
 /// Hands out a line for each entry, the root's first. Errors name the entry.
-pub fn walk(tree: &Dir, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub fn walk(tree: &Dir, known: &Known, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let jobs = Mutex::new(None);
     std::thread::scope(|scope| {
         let batches = Batches::start(scope, &jobs, out)?;
         let (top, meta) = (tree.reopen()?, tree.meta()?);
-        Walk { batches, levels: Vec::new(), path: Vec::new(), links: HashMap::new(), top: meta }.run(top)
+        Walk { batches, levels: Vec::new(), path: Vec::new(), links: HashMap::new(), top: meta, known }.run(top)
     })
 }
 
@@ -40,6 +40,7 @@ struct Walk<'a, F> {
     /// The first path of each inode with more names, and how many names are still to come.
     links: HashMap<Inode, (Vec<u8>, u32)>,
     top: Meta,
+    known: &'a Known,
 }
 
 struct Level {
@@ -75,7 +76,14 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     fn entry(&mut self, name: &OsStr, is_file: bool, path: &[u8]) -> Result<()> {
         // A file is looked at when it is open; what else there is, by its name: opening may do something.
         if is_file {
-            return self.file(name, path);
+            return match self.levels.last().and_then(|level| self.known.lookup(level.meta.ino, name)) {
+                Some(facts) => {
+                    let mut line = line::render(path, &facts.meta(), &[]);
+                    line::add_sha256(&mut line, &facts.digest());
+                    self.batches.push(line, None)
+                }
+                None => self.file(name, path),
+            };
         }
         let meta = self.innermost()?.lookup(name)?.ok_or_else(changed)?;
         self.check_mount(&meta)?;
@@ -173,7 +181,10 @@ impl Level {
     fn read(&mut self, most: usize) -> Result<()> {
         let dir = self.dir.as_ref().ok_or_else(changed)?;
         let (mut smallest, mut has_more) = (BinaryHeap::new(), false);
-        dir.for_each(|entry| {
+        if self.last.is_some() {
+            dir.rewind()?;
+        }
+        dir.for_rest(|entry| {
             if self.last.as_ref().is_none_or(|last| entry.name > *last) {
                 smallest.push((entry.name, entry.kind == Some(Kind::File)));
             }

@@ -1,30 +1,17 @@
 //! One entry of a tar archive, put into the tree.
 
 use crate::error::Result;
+use crate::rootfs::unpack::fill::Filler;
 use crate::rootfs::writer::{Attributes, Node, Writer};
 use crate::stream::tar::{Archive, Entry, Kind};
 use std::io::Read;
 
-/// Bytes of a file in one write.
-const BUFFER: usize = 256 * 1024;
-
-/// For [`write`], to be used again and again.
-pub fn buffer() -> Vec<u8> {
-    vec![0; BUFFER]
-}
-
 /// Puts the entry that the archive has just given, and its data, into the tree.
-pub fn write<R: Read>(archive: &mut Archive<R>, entry: &Entry, writer: &mut Writer, buffer: &mut [u8]) -> Result<()> {
+pub fn write<R: Read>(archive: &mut Archive<R>, entry: &Entry, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
     let Entry { path, mode, uid, gid, modified, xattrs, .. } = entry;
     let attributes = Attributes { mode: *mode, uid: *uid, gid: *gid, modified: *modified, xattrs };
     match &entry.kind {
-        Kind::File => {
-            let mut file = writer.file(path, entry.size, &attributes)?;
-            while let Some(chunk) = archive.read(buffer)? {
-                file.write_at(chunk.offset, buffer.get(..chunk.length).unwrap_or_default())?;
-            }
-            file.finish()
-        }
+        Kind::File => filler.fill(archive, writer.file(path, entry.size, &attributes)?),
         Kind::Directory => writer.directory(path, &attributes),
         Kind::Symlink(target) => writer.symlink(path, target, &attributes),
         Kind::HardLink(target) => writer.hard_link(path, target),

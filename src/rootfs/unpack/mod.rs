@@ -2,6 +2,7 @@
 
 pub mod dir;
 mod entry;
+mod fill;
 pub mod oci;
 pub mod tar;
 mod transfer;

@@ -16,6 +16,7 @@ use crate::oci::platform::Platform;
 use crate::oci::types::Config;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::unpack::entry;
+use crate::rootfs::unpack::fill::{Filler, filling};
 use crate::rootfs::writer::{Attributes, Writer};
 use crate::stream::ahead::Ahead;
 use crate::stream::count::{Count, Counter};
@@ -63,16 +64,19 @@ pub fn unpack_layout(
     let bounds = writer.bounds();
     let begin = |number: usize| image.layers.get(number).map(|layer| begin(layout, &image, layer, &bounds)).transpose();
     writer.directory(b".", &ROOT)?;
-    let mut next = begin(0)?;
     let mut number = 0;
-    while let Some(stream) = next {
-        number += 1;
-        next = begin(number)?;
-        let of = image.layers.len();
-        writer.begin_layer()?;
-        let name = stream.name.clone();
-        stream.unpack(writer).with_context(|| format!("layer {number} of {of} ({name})"))?;
-    }
+    filling(|filler| {
+        let mut next = begin(0)?;
+        while let Some(stream) = next {
+            number += 1;
+            next = begin(number)?;
+            let of = image.layers.len();
+            writer.begin_layer()?;
+            let name = stream.name.clone();
+            stream.unpack(writer, filler).with_context(|| format!("layer {number} of {of} ({name})"))?;
+        }
+        Ok(())
+    })?;
     Ok(ImageInfo { digest: image.digest, names: image.names, config: image.config, layers: number })
 }
 
@@ -126,10 +130,10 @@ fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole) {
 }
 
 impl Stream {
-    fn unpack(self, writer: &mut Writer) -> Result<()> {
+    fn unpack(self, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
         // The digest tells a stream that is cut short; some tools write no end of archive.
         let mut archive = Archive::new(self.bytes).with_open_end().with_limit(writer.bounds().header);
-        unpack(&mut archive, writer)?;
+        unpack(&mut archive, writer, filler)?;
         archive.finish()?;
         match self.stored.is_whole() && self.plain.is_whole() {
             true => Ok(()),
@@ -138,11 +142,10 @@ impl Stream {
     }
 }
 
-fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer) -> Result<()> {
-    let mut buffer = entry::buffer();
+fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
     while let Some(entry) = archive.next()? {
         match meaning(&entry.path)? {
-            Meaning::Entry => entry::write(archive, &entry, writer, &mut buffer)?,
+            Meaning::Entry => entry::write(archive, &entry, writer, filler)?,
             Meaning::Whiteout(path) => writer.whiteout(&path)?,
             Meaning::Opaque(directory) => writer.opaque(&directory)?,
             Meaning::Nothing => {}

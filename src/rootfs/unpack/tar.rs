@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::rootfs::unpack::entry;
+use crate::rootfs::unpack::fill::filling;
 use crate::rootfs::writer::Writer;
 use crate::stream::tar::Archive;
 use std::io::Read;
@@ -9,10 +10,12 @@ use std::io::Read;
 /// Unpacks all entries; what the reader left out goes to the writer's notes. The caller finishes both: the archive to
 /// know that nothing follows it, the writer to give directories their attributes.
 pub fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer) -> Result<()> {
-    let mut buffer = entry::buffer();
-    while let Some(entry) = archive.next()? {
-        entry::write(archive, &entry, writer, &mut buffer)?;
-    }
+    filling(|filler| {
+        while let Some(entry) = archive.next()? {
+            entry::write(archive, &entry, writer, filler)?;
+        }
+        Ok(())
+    })?;
     archive.notes().into_iter().for_each(|note| writer.note(|| note));
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The bytes of regular files, from a source tree to files that the writer has made, on all cores.
 //!
 //! The walk hands over files in batches, because most are small and waking a thread costs more than copying one. Bytes
-//! are shared with the source where the filesystem can (FICLONE), else copied in the kernel (copy_file_range), else
-//! read and written; holes stay holes.
+//! are shared with the source where the filesystem can (FICLONE), else read and written, because their digest is taken on
+//! the way: a copy inside the kernel (copy_file_range) would have to be read again for it. Holes stay holes.
 
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::{FileWriter, shown};
@@ -21,11 +21,6 @@ const BATCH_FILES: usize = 16;
 const BATCH_BYTES: u64 = 1 << 20;
 const THREADS_MAX: usize = 8;
 const BUFFER: usize = 128 * 1024;
-/// Up to here a read and a write are cheaper than setting up a copy inside the kernel.
-const SMALL: u64 = 256 * 1024;
-
-/// Bytes after which an interrupt is looked for: some milliseconds.
-const AT_ONCE: u64 = 8 << 20;
 
 /// A file to fill.
 pub struct Job {
@@ -46,7 +41,6 @@ pub struct Shared<'a> {
     error: Mutex<Option<Error>>,
     no_reflink: AtomicBool,
     has_reflinked: AtomicBool,
-    no_range: AtomicBool,
 }
 
 /// The walk's end of the queue.
@@ -98,7 +92,6 @@ impl<'a> Shared<'a> {
             error: Mutex::new(None),
             no_reflink: AtomicBool::new(false),
             has_reflinked: AtomicBool::new(false),
-            no_range: AtomicBool::new(false),
         }
     }
 
@@ -192,27 +185,11 @@ fn copy_runs(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()
 fn copy_run(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8], start: u64, end: u64) -> Result<()> {
     let mut at = start;
     while at < end {
-        let copied = match copy_in_kernel(job, shared, at, end - at)? {
-            Some(0) => return Err(changed()),
-            Some(copied) => copied,
-            None => copy_by_buffer(job, buffer, at, end - at)?,
-        };
+        let copied = copy_by_buffer(job, buffer, at, end - at)?;
         (shared.heed)(copied)?;
         at += copied;
     }
     Ok(())
-}
-
-fn copy_in_kernel(job: &mut Job, shared: &Shared<'_>, at: u64, length: u64) -> Result<Option<u64>> {
-    if length <= SMALL || shared.no_range.load(Ordering::Relaxed) {
-        return Ok(None);
-    }
-    let copied = copy::range(&job.from, job.to.raw(), at, length.min(AT_ONCE))?;
-    match copied {
-        Some(copied) => job.to.wrote(at, copied)?,
-        None => shared.no_range.store(true, Ordering::Relaxed),
-    }
-    Ok(copied)
 }
 
 fn copy_by_buffer(job: &mut Job, buffer: &mut [u8], at: u64, length: u64) -> Result<u64> {

@@ -1,7 +1,9 @@
 //! A regular file that is being filled, from any thread, in any order; what is not written is a hole.
 
+use crate::digest::{Algorithm, Hasher};
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::attributes::{Hand, Owned};
+use crate::rootfs::writer::known::{Birth, Facts, Known};
 use crate::rootfs::writer::path::shown;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,16 +16,50 @@ pub struct FileWriter {
     end: u64,
     attributes: Owned,
     hand: Hand,
+    digest: Running,
+    ledger: Ledger,
+}
+
+/// Where it is written down what a file came to.
+pub(super) struct Ledger {
+    pub known: Known,
+    pub birth: Birth,
+}
+
+/// The digest of all bytes so far, as long as they come from the first to the last.
+struct Running {
+    hasher: Option<Hasher>,
+    end: u64,
+}
+
+impl Running {
+    fn add(&mut self, offset: u64, bytes: &[u8]) {
+        match &mut self.hasher {
+            Some(hasher) if offset == self.end => hasher.update(bytes),
+            _ => self.hasher = None,
+        }
+        self.end += bytes.len() as u64;
+    }
+
+    fn finish(self, size: u64) -> Option<[u8; 32]> {
+        let hasher = self.hasher.filter(|_| self.end == size)?;
+        hasher.finish().bytes().try_into().ok()
+    }
 }
 
 impl FileWriter {
-    pub(super) fn new(file: File, path: &[u8], size: u64, attributes: Owned, hand: Hand) -> FileWriter {
-        FileWriter { file, path: path.to_vec(), size, end: 0, attributes, hand }
+    pub(super) fn new(file: File, path: &[u8], size: u64, attributes: Owned, hand: Hand, ledger: Ledger) -> FileWriter {
+        let is_plain = attributes.mode & 0o7000 == 0 && attributes.xattrs.is_empty();
+        let is_kept = attributes.modified.is_some_and(|time| ledger.known.keeps(time));
+        let hasher = (is_plain && is_kept).then(|| Hasher::new(Algorithm::Sha256));
+        let digest = Running { hasher, end: 0 };
+        FileWriter { file, path: path.to_vec(), size, end: 0, attributes, hand, digest, ledger }
     }
 
     /// Errors: `Invalid` for bytes past the size that was announced (and counted).
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.reserve(offset, bytes.len() as u64)?;
+        self.digest.add(offset, bytes);
         self.file.write_all_at(bytes, offset).with_context(|| format!("writing {}", shown(&self.path)))
     }
 
@@ -34,6 +70,7 @@ impl FileWriter {
 
     /// This many bytes at this place have been written by somebody else.
     pub(in crate::rootfs) fn wrote(&mut self, offset: u64, length: u64) -> Result<()> {
+        self.digest.hasher = None;
         self.reserve(offset, length)
     }
 
@@ -47,7 +84,19 @@ impl FileWriter {
 
     /// Owner, mode, extended attributes and times; after the last byte, because a write takes some of them away.
     pub fn finish(self) -> Result<()> {
-        self.complete().with_context(|| shown(&self.path))
+        self.complete().with_context(|| shown(&self.path))?;
+        let Owned { mode, uid, gid, modified, .. } = self.attributes;
+        let (seconds, nanoseconds) = modified.unwrap_or_default();
+        let facts = self.digest.finish(self.size).zip(u32::try_from(seconds).ok()).map(|(sha256, seconds)| Facts {
+            mode,
+            uid,
+            gid,
+            size: self.size,
+            modified: (seconds, nanoseconds),
+            sha256,
+        });
+        self.ledger.known.set(self.ledger.birth, facts);
+        Ok(())
     }
 
     fn complete(&self) -> Result<()> {

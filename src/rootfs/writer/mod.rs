@@ -20,6 +20,7 @@
 
 mod attributes;
 mod file;
+mod known;
 mod layer;
 mod parents;
 mod path;
@@ -27,6 +28,7 @@ mod pending;
 
 pub use attributes::{Attributes, Xattrs};
 pub use file::FileWriter;
+pub use known::Known;
 pub(in crate::rootfs) use path::shown;
 
 use crate::error::{Context, Errno, Error, Result};
@@ -35,6 +37,7 @@ use crate::sys::dir::Dir;
 use crate::sys::meta::{Kind, Meta};
 use crate::sys::{create, credentials, dir, meta, tree};
 use attributes::{Hand, Owned};
+use file::Ledger;
 use layer::Layer;
 use parents::{Parents, Place};
 use path::{TreePath, as_path};
@@ -78,6 +81,7 @@ pub struct Writer {
     pending: Pending,
     layer: Layer,
     left_out: HashSet<Vec<u8>>,
+    known: Known,
 }
 
 impl Writer {
@@ -91,6 +95,7 @@ impl Writer {
             meta::remove_xattr(&root, OsStr::new(acl))?;
         }
         let tree = root.reopen()?;
+        let known = Known::in_tree(&tree);
         let mut writer = Writer {
             tree,
             parents: Parents::new(root)?,
@@ -100,6 +105,7 @@ impl Writer {
             pending: Pending::default(),
             layer: Layer::default(),
             left_out: HashSet::new(),
+            known,
         };
         let top = Arc::clone(writer.parents.top());
         let plain = Owned { mode: 0o755, uid: 0, gid: 0, modified: None, xattrs: Vec::new() };
@@ -115,6 +121,11 @@ impl Writer {
     /// What the tree may come to.
     pub fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// What becomes known of the files that are filled; whole when the last one is finished.
+    pub fn known(&self) -> Known {
+        self.known.clone()
     }
 
     /// Adds to the notes of the totals.
@@ -166,8 +177,10 @@ impl Writer {
         self.tally.add_bytes(size)?;
         let path = self.entry(path)?;
         let make = |dir: &Dir, name: &OsStr| create::file(dir, name, attributes.mode);
-        let file = self.make(&path, make).with_context(|| shown(path.bytes()))?;
-        Ok(FileWriter::new(file, path.bytes(), size, Owned::of(attributes), self.hand.clone()))
+        let (file, ino) = self.make(&path, make).with_context(|| shown(path.bytes()))?;
+        let birth = self.known.birth(ino, path.split().1, self.tally.entries());
+        let ledger = Ledger { known: self.known.clone(), birth };
+        Ok(FileWriter::new(file, path.bytes(), size, Owned::of(attributes), self.hand.clone(), ledger))
     }
 
     pub fn symlink(&mut self, path: &[u8], target: &[u8], attributes: &Attributes) -> Result<()> {
@@ -217,7 +230,12 @@ impl Writer {
             self.layer.bring(&place, name);
             return Ok(());
         }
-        self.make(path, |dir, name| create::hard_link(&old_place.dir, old_name, dir, name))
+        let (_, ino) = self.make(path, |dir, name| create::hard_link(&old_place.dir, old_name, dir, name))?;
+        // Whichever of two names a walk sees first, it has to see that there are two.
+        for birth in [(ino, name), (old_place.ino, old_name)] {
+            self.known.set(self.known.birth(birth.0, birth.1, self.tally.entries()), None);
+        }
+        Ok(())
     }
 
     /// OCI: what follows belongs to the next layer; the first one has nothing to remove.
@@ -282,8 +300,8 @@ impl Writer {
         Ok((place, name))
     }
 
-    /// Makes something that is no directory; what has the name is removed first.
-    fn make<T>(&mut self, path: &TreePath, make: impl Fn(&Dir, &OsStr) -> Result<T>) -> Result<T> {
+    /// Makes something that is no directory; what has the name is removed first. The second is its directory's inode number.
+    fn make<T>(&mut self, path: &TreePath, make: impl Fn(&Dir, &OsStr) -> Result<T>) -> Result<(T, u64)> {
         let (place, name) = self.place(path)?;
         let made = match make(&place.dir, name) {
             Err(error) if error.errno() == Some(Errno::EXIST) => {
@@ -293,7 +311,7 @@ impl Writer {
             other => other?,
         };
         self.layer.bring(&place, name);
-        Ok(made)
+        Ok((made, place.ino))
     }
 
     fn make_at(
