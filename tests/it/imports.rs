@@ -309,7 +309,7 @@ fn case_10_many_names_take_no_more_memory_than_few() {
         }
         let path = "d/".repeat(deep);
         (0..deep).for_each(|depth| {
-            tape.pax(&[("path", path[..2 * depth + 2].as_bytes())]).put(&Header::new(b"d/", b'5', 0), b"");
+            tape.pax(&[("path", &path.as_bytes()[..2 * depth + 2])]).put(&Header::new(b"d/", b'5', 0), b"");
         });
         let archive = place.sandbox.dir.join("many.tar");
         fs::write(&archive, tape.end()).unwrap();

@@ -112,7 +112,11 @@ pub fn unpacked_by(judge: Judge, archive: &Path, work: &Path) -> std::result::Re
 /// Where we refuse what GNU tar and bsdtar take, for the reasons that docs/design.md gives.
 fn stricter(what: &str, error: &str) -> Option<&'static str> {
     // It leaves the long name of an entry that it then could not store.
-    if what.contains("gnutar") && error.ends_with("two long names for one entry") {
+    if what.contains("gnutar")
+        && ["two long names for one entry", "ends with an entry's extended header"]
+            .iter()
+            .any(|end| error.ends_with(end))
+    {
         return Some("refused: a name without its entry");
     }
     // Python ends without a word where it fails, and writes the first moments of 1970 with an exponent.
