@@ -191,6 +191,17 @@ fn a_debian_tree_is_what_cp_makes_of_it() {
     assert_equal(debian, &stage.tree());
 }
 
+/// ext4 counts the block of a file's attributes among the file's: with a hole of one block it has as many as its size says.
+#[test]
+fn a_hole_is_kept_beside_attributes_with_a_block_of_their_own() {
+    let Some((stage, source)) = places("hole") else { return };
+    let file = File::create(source.path("f")).unwrap();
+    file.write_all_at(&[7; 5000], 4096).unwrap();
+    set(&source.path("f"), "user.note", &[b'x'; 800]);
+    copy(&source.top(), &stage, &Options::default()).unwrap();
+    assert_equal(&source.top(), &stage.tree());
+}
+
 /// Deeper than descriptors are held open for.
 #[test]
 fn a_deep_tree_comes_whole() {

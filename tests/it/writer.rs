@@ -191,6 +191,7 @@ fn late_attributes_reach_what_was_named_by_a_symlink() {
     }
     writer.link("self", ".").unwrap();
     writer.directory(b"self/self", &open).unwrap();
+    writer.dir("self/self/inner").unwrap();
     // The same of what has its attributes at once: the name leads elsewhere, or nowhere, when it is made.
     writer.link("into", ".").unwrap();
     writer.symlink(b"into/into", b"/", &Attributes { uid: 77, ..PLAIN }).unwrap();
@@ -210,6 +211,7 @@ fn late_attributes_reach_what_was_named_by_a_symlink() {
         assert_eq!(is(path), (0o2750, 1234, 123_456_789), "{path}");
     }
     assert_eq!(is("other/d"), (0o755, 0, 123_456_789));
+    assert!(stage.path("self/self/inner").is_dir() && !stage.path("self/inner").exists());
     assert_eq!((is("into").1, is("pipe")), (77, (0o4711, 77, 123_456_789)));
 }
 

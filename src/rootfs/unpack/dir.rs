@@ -172,8 +172,10 @@ impl Walk<'_, '_> {
         if self.is_left_out(path, &meta) || self.link(path, &meta)? {
             return Ok(());
         }
-        let to = self.writer.file(path, meta.size, &attributes(&meta, &meta::xattr_values(&from)?))?;
-        self.queue.push(Job { from, meta, to, path: path.to_vec() })
+        let xattrs = meta::xattr_values(&from)?;
+        let may_be_sparse = meta.blocks.saturating_mul(512) < meta.size || !xattrs.is_empty();
+        let to = self.writer.file(path, meta.size, &attributes(&meta, &xattrs))?;
+        self.queue.push(Job { from, meta, may_be_sparse, to, path: path.to_vec() })
     }
 
     /// A symlink or a node.

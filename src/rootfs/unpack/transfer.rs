@@ -27,6 +27,8 @@ pub struct Job {
     pub from: File,
     /// What `from` was when it was opened.
     pub meta: Meta,
+    /// It has fewer blocks than bytes; or attributes, whose blocks ext4 counts too.
+    pub may_be_sparse: bool,
     pub to: FileWriter,
     pub path: Vec<u8>,
 }
@@ -134,7 +136,7 @@ fn transfer(mut job: Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> 
 
 fn fill(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
     if job.meta.size > 0 && !share(job, shared)? {
-        match is_sparse(&job.meta) {
+        match job.may_be_sparse {
             true => copy_runs(job, shared, buffer)?,
             false => copy_run(job, shared, buffer, 0, job.meta.size)?,
         }
@@ -148,10 +150,6 @@ fn fill(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
 
 pub fn changed() -> Error {
     Error::failed("it is changed by somebody else meanwhile")
-}
-
-fn is_sparse(meta: &Meta) -> bool {
-    meta.blocks.saturating_mul(512) < meta.size
 }
 
 /// True when all blocks are shared now.

@@ -145,15 +145,19 @@ impl Writer {
             return self.later(&[], &top, true, attributes);
         }
         let (parent, name) = self.place(path)?;
-        let is_new = match create::directory(&parent.dir, name, 0o700) {
-            Err(error) if error.errno() == Some(Errno::EXIST) => self.clear_for_directory(&parent, name)?,
-            other => other.map(|()| true)?,
+        let cleared = match create::directory(&parent.dir, name, 0o700) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => Some(self.clear_for_directory(&parent, name)?),
+            other => other.map(|()| None)?,
         };
         let place = Place { is_linked: parent.is_linked, ..Place::of(parent.dir.place(name)?)? };
         let made = self.parents.hold(path.bytes(), place);
         self.layer.bring(&parent, name);
         let real = made.is_linked.then(|| self.real_path(&made)).flatten();
-        self.later(real.as_deref().unwrap_or(path.bytes()), &made, !is_new, attributes)
+        // It may have taken the place of the symlink that its own path leads over: that path leads elsewhere now.
+        if made.is_linked && cleared == Some(true) {
+            self.parents.forget();
+        }
+        self.later(real.as_deref().unwrap_or(path.bytes()), &made, cleared == Some(false), attributes)
     }
 
     /// Where it stands, when it was named by way of a symlink: that may lead elsewhere at the end. None where /proc cannot tell.

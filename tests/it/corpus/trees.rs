@@ -112,7 +112,11 @@ pub fn unpacked_by(judge: Judge, archive: &Path, work: &Path) -> std::result::Re
 /// Where we refuse what GNU tar and bsdtar take, for the reasons that docs/design.md gives.
 fn stricter(what: &str, error: &str) -> Option<&'static str> {
     // It leaves the long name of an entry that it then could not store.
-    if what.contains("gnutar") && error.ends_with("two long names for one entry") {
+    if what.contains("gnutar")
+        && ["two long names for one entry", "ends with an entry's extended header"]
+            .iter()
+            .any(|end| error.ends_with(end))
+    {
         return Some("refused: a name without its entry");
     }
     // Python ends without a word where it fails, and writes the first moments of 1970 with an exponent.
@@ -163,7 +167,7 @@ fn archive(seed: u64, tools: &Tools) -> Verdict {
 fn random_archives_are_what_gnu_tar_makes_of_them() {
     if root_or_skip("the corpus") && has("tar") {
         let tools = Tools::here();
-        each("archives", 150, |seed| archive(seed, &tools));
+        each("archives", 100, |seed| archive(seed, &tools));
     }
 }
 
@@ -183,6 +187,6 @@ fn directory(seed: u64) -> Verdict {
 #[test]
 fn random_directories_are_copied_whole() {
     if root_or_skip("the corpus") {
-        each("directories", 60, directory);
+        each("directories", 40, directory);
     }
 }

@@ -1,0 +1,358 @@
+//! The built program, given hostile sources as a user gives them: it ends in time, says why on one line, and nothing but its datadir
+//! has changed, in which nothing is left (cases 10 to 13, 20).
+
+use crate::oci::made::{Layer, Layout, digest, tar};
+use crate::sandbox::{Ran, Sandbox, ran, root_or_skip};
+use crate::tar::made::{Header, Tape};
+use crate::trees::{Tree, differences, snapshot};
+use rustix::fs::{CWD, FileType, Mode};
+use sdme::sys::dir::Dir;
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Far more than any of these takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A sandbox, and beside its datadir what an attack would like to reach.
+struct Place {
+    sandbox: Sandbox,
+    canary: Tree,
+}
+
+impl Place {
+    fn new(name: &str) -> Option<Place> {
+        root_or_skip(name).then(|| {
+            let sandbox = Sandbox::new(&format!("imports-{name}"));
+            let canary = sandbox.dir.join("canary");
+            fs::create_dir_all(canary.join("etc")).unwrap();
+            fs::write(canary.join("etc/passwd"), "a secret of the host").unwrap();
+            rustix::fs::mknodat(CWD, canary.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+            let canary = snapshot(&canary);
+            Place { sandbox, canary }
+        })
+    }
+
+    fn canary(&self) -> PathBuf {
+        self.sandbox.dir.join("canary")
+    }
+
+    fn filesystems(&self) -> PathBuf {
+        self.sandbox.dir.join("data/fs")
+    }
+
+    fn start(&self, words: &[&str]) -> Child {
+        let mut command = self.sandbox.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs it to its end, which has to come.
+    fn import(&self, source: &Path, options: &[&str]) -> Ran {
+        let words = [&["fs", "import", "bad", source.to_str().unwrap()], options].concat();
+        let mut child = self.start(&words);
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed() > LIMIT {
+                child.kill().unwrap();
+                panic!("{words:?} does not end");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        ran(child.wait_with_output().unwrap())
+    }
+
+    fn refuses(&self, what: &str, source: &Path, why: &str) {
+        let ran = self.import(source, &[]);
+        assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+        assert!(ran.err.contains(why) && ran.err.lines().count() == 1, "{what}: {:?} does not say {why:?}", ran.err);
+        self.assert_untouched(what);
+        let left: Vec<_> = fs::read_dir(self.filesystems()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.is_empty(), "{what}: {left:?}");
+    }
+
+    fn assert_untouched(&self, what: &str) {
+        let differences = differences(&self.canary, &snapshot(&self.canary()));
+        assert!(differences.is_empty(), "{what}: outside:\n{}", differences.join("\n"));
+    }
+}
+
+/// The same image as a directory and as an archive of it.
+fn refuses_both(place: &Place, what: &str, layout: &Layout, why: &str) {
+    place.refuses(what, &layout.path(), why);
+    let archive = layout.sandbox.dir.join("archive.tar");
+    let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(layout.path()).arg(".").status();
+    assert!(packed.unwrap().success());
+    place.refuses(&format!("{what}, in an archive"), &archive, why);
+}
+
+fn edit(layout: &Layout, change: impl Fn(String) -> String) {
+    let index = layout.path().join("index.json");
+    fs::write(&index, change(fs::read_to_string(&index).unwrap())).unwrap();
+}
+
+#[test]
+fn case_13_hostile_images_are_refused_as_layout_and_as_archive() {
+    let Some(place) = Place::new("images") else { return };
+    let plain = tar(&["etc/", "usr/", "a"]);
+    let honest = Layer::plain(&plain);
+    let made = |name: &str, layer: &Layer| Layout::new(&format!("imports-{name}")).image(std::slice::from_ref(layer));
+
+    for name in ["sha256:../../../canary/etc/passwd", "sha256:/etc/passwd", "sha256:..", "md5:00", "sha256:"] {
+        let layout = made("path", &Layer { digest: name.into(), stored: None, ..honest.clone() });
+        refuses_both(&place, name, &layout, "digest");
+        let layout = made("path-in-index", &honest);
+        edit(&layout, |index| {
+            let (before, after) = index.split_once("sha256:").unwrap();
+            format!("{before}{name}{}", &after[64..])
+        });
+        refuses_both(&place, name, &layout, "digest");
+    }
+    for (size, why) in
+        [(plain.len() - 1, "bytes"), (plain.len() + 1, "bytes"), (usize::MAX >> 1, "bytes"), (0, "bytes")]
+    {
+        let layout = made("size", &Layer { size, ..honest.clone() });
+        refuses_both(&place, &format!("a size of {size}"), &layout, why);
+    }
+    let layout = made("diff-id", &Layer { diff_id: digest(b"other"), ..honest.clone() });
+    refuses_both(&place, "a wrong diff_id", &layout, "config has");
+    let layout = made("platform", &honest);
+    edit(&layout, |index| {
+        index.replace("\"annotations\"", r#""platform":{"os":"linux","architecture":"s390x"},"annotations""#)
+    });
+    refuses_both(&place, "of another platform", &layout, "s390x");
+    let layout = made("confusion", &honest);
+    edit(&layout, |index| index.replacen("{\"schemaVersion\":2", "{\"schemaVersion\":2,\"layers\":[]", 1));
+    refuses_both(&place, "an index with layers", &layout, "both an index and a manifest");
+}
+
+#[test]
+fn case_13_indexes_in_one_another_have_an_end() {
+    let Some(place) = Place::new("nested") else { return };
+    let layout = Layout::new("imports-nested").image(&[Layer::plain(&tar(&["a"]))]);
+    let kind = "application/vnd.oci.image.index.v1+json";
+    for _ in 0..40 {
+        let index = fs::read(layout.path().join("index.json")).unwrap();
+        fs::write(layout.blob(&digest(&index)), &index).unwrap();
+        let (name, size) = (digest(&index), index.len());
+        let twice = format!(r#"{{"mediaType":"{kind}","digest":"{name}","size":{size}}}"#);
+        let next = format!(r#"{{"schemaVersion":2,"manifests":[{twice},{twice}]}}"#);
+        fs::write(layout.path().join("index.json"), next).unwrap();
+    }
+    refuses_both(&place, "forty indexes, each twice in the next", &layout, "index");
+}
+
+/// What stands in a layout under a blob's name is no file, or has no end.
+#[test]
+fn case_13_blobs_that_are_no_files_are_not_opened() {
+    let Some(place) = Place::new("blobs") else { return };
+    let layer = Layer::plain(&tar(&["a"]));
+    for kind in ["fifo", "zero", "secret", "directory", "longer", "missing"] {
+        let layout = Layout::new("imports-blobs").image(std::slice::from_ref(&layer));
+        let blob = layout.blob(&layer.digest);
+        fs::remove_file(&blob).unwrap();
+        match kind {
+            "fifo" => rustix::fs::mknodat(CWD, &blob, FileType::Fifo, Mode::RUSR, 0).unwrap(),
+            "zero" => symlink("/dev/zero", &blob).unwrap(),
+            "secret" => symlink(place.canary().join("etc/passwd"), &blob).unwrap(),
+            "directory" => fs::create_dir(&blob).unwrap(),
+            "longer" => File::create(&blob).unwrap().set_len(1 << 40).unwrap(),
+            _ => {}
+        }
+        place.refuses(kind, &layout.path(), "blobs/sha256/");
+    }
+}
+
+#[test]
+fn case_12_layers_do_not_reach_out() {
+    let Some(place) = Place::new("layers") else { return };
+    let up = "../".repeat(12);
+    let canary = place.canary();
+    for target in [format!("{up}{}", canary.display()), canary.display().to_string(), "/proc/self/root".to_string()] {
+        let link = format!("l -> {target}");
+        for hidden in ["l/.wh.etc", "l/etc/.wh.passwd", "l/.wh..wh..opq", "l/etc/.wh..wh..opq"] {
+            let layers = [Layer::plain(&tar(&["etc/", "usr/", &link])), Layer::plain(&tar(&[hidden]))];
+            let layout = Layout::new("imports-layers").image(&layers);
+            let ran = place.import(&layout.path(), &["--force"]);
+            assert_eq!(ran.code, Some(0), "{hidden} by {target}: {ran:?}");
+            place.assert_untouched(hidden);
+        }
+        let through = ["l/etc/passwd", "l/new/x", "l/etc/hard => l/etc/passwd"];
+        for item in through {
+            let layers = [Layer::plain(&tar(&["etc/", "usr/", &link])), Layer::plain(&tar(&[item]))];
+            let ran = place.import(&Layout::new("imports-layers").image(&layers).path(), &["--force"]);
+            assert!(ran.code.is_some(), "{item} by {target}: {ran:?}");
+            place.assert_untouched(item);
+        }
+    }
+}
+
+/// While it imports, somebody who may write in the stage (nobody but root may) swaps its directories for symlinks out of it.
+#[test]
+fn a_racing_attacker_in_the_stage_reaches_nothing_outside() {
+    let Some(place) = Place::new("race") else { return };
+    let mut tape = Tape::default();
+    tape.put(Header::new(b"usr", b'5', 0).set(100, b"0000755"), b"");
+    for number in 0..600 {
+        for name in ["etc", "etc/d"] {
+            tape.put(Header::new(name.as_bytes(), b'5', 0).set(100, b"0000777"), b"");
+        }
+        tape.file("etc/passwd", b"evil").file(&format!("etc/d/{number}"), b"evil").file("etc/d/x", b"evil");
+        tape.put(Header::new(b"etc/hard", b'1', 0).link(b"etc/passwd"), b"");
+    }
+    let archive = place.sandbox.dir.join("archive.tar");
+    fs::write(&archive, tape.end()).unwrap();
+    let over = AtomicBool::new(false);
+    let swapped = std::thread::scope(|scope| {
+        let attacker = scope.spawn(|| {
+            let mut swapped = 0u64;
+            while !over.load(Ordering::Relaxed) {
+                let Ok(entries) = fs::read_dir(place.filesystems()) else { continue };
+                let stages =
+                    entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(".stage-"));
+                for tree in stages.filter_map(|stage| Dir::open(&stage.path().join("tree")).ok()) {
+                    for _ in 0..200 {
+                        swapped += u64::from(tree.rename("etc", &tree, "moved").is_ok());
+                        let _ = tree.symlink(place.canary().join("etc").as_os_str(), "etc");
+                        let _ = tree.unlink("etc");
+                        let _ = tree.rename("moved", &tree, "etc");
+                    }
+                }
+            }
+            swapped
+        });
+        let codes = [(); 6].map(|()| place.import(&archive, &["--force"]).code);
+        over.store(true, Ordering::Relaxed);
+        assert!(codes.iter().all(|code| matches!(code, Some(0 | 1))), "{codes:?}");
+        place.assert_untouched("a race");
+        attacker.join().unwrap()
+    });
+    assert!(swapped > 0);
+}
+
+/// Case 11: the source is swapped for symlinks to what others may not read, and its own target is in it.
+#[test]
+fn case_11_a_source_that_is_swapped_gives_nothing_away() {
+    let Some(place) = Place::new("source") else { return };
+    let source = place.sandbox.dir.join("source");
+    fs::create_dir_all(source.join("etc/d")).unwrap();
+    fs::create_dir(source.join("usr")).unwrap();
+    (0..200).for_each(|number| fs::write(source.join(format!("etc/d/{number}")), "inside").unwrap());
+    let secret = place.sandbox.dir.with_extension("secret");
+    let _ = fs::remove_dir_all(&secret);
+    fs::create_dir_all(secret.join("d")).unwrap();
+    (0..200).for_each(|number| fs::write(secret.join(format!("d/{number}")), "the secret").unwrap());
+    let over = AtomicBool::new(false);
+    let whole = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let top = Dir::open(&source).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                for name in ["etc/d", "etc"] {
+                    let (inner, name) = match name.split_once('/') {
+                        Some((folder, name)) => (top.subdir(folder), name),
+                        None => (top.reopen(), name),
+                    };
+                    let Ok(inner) = inner else { continue };
+                    let target = if name == "d" { secret.join("d") } else { secret.clone() };
+                    let _ = inner.rename(name, &inner, ".moved");
+                    let _ = inner.symlink(target.as_os_str(), name);
+                    let _ = inner.unlink(name);
+                    let _ = inner.rename(".moved", &inner, name);
+                }
+            }
+        });
+        let (mut whole, mut wrong) = (0, Vec::new());
+        for _ in 0..15 {
+            let ran = place.import(&source, &["--force"]);
+            whole += u32::from(ran.code == Some(0));
+            let tree = place.filesystems().join("bad");
+            let tree = if tree.exists() { snapshot(&tree) } else { Tree::new() };
+            let is_file = |mode: u32| FileType::from_raw_mode(mode) == FileType::RegularFile;
+            wrong.extend(tree.into_iter().filter(|(_, entry)| is_file(entry.mode) && entry.size == 10));
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        whole
+    });
+    fs::remove_dir_all(&secret).unwrap();
+    assert!(whole > 0, "not one came whole");
+}
+
+/// Case 11: the datadir is in the source; of the stage that is being filled nothing comes along, nor its sockets.
+#[test]
+fn case_11_its_own_target_is_left_out() {
+    let Some(place) = Place::new("own") else { return };
+    for folder in ["etc", "usr"] {
+        fs::create_dir(place.sandbox.dir.join(folder)).unwrap();
+    }
+    let _listener = UnixListener::bind(place.sandbox.dir.join("etc/socket")).unwrap();
+    let ran = place.import(&place.sandbox.dir, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let tree = snapshot(&place.filesystems().join("bad"));
+    assert!(tree.contains_key(Path::new("canary/fifo")) && !tree.contains_key(Path::new("etc/socket")));
+    let inside: Vec<&PathBuf> = tree.keys().filter(|path| path.starts_with("data/fs")).collect();
+    assert_eq!(inside, [Path::new("data/fs")]);
+}
+
+/// Case 10 in small: memory does not grow with names, neither in one directory nor below one another.
+#[test]
+fn case_10_many_names_take_no_more_memory_than_few() {
+    let Some(place) = Place::new("many") else { return };
+    let peak = |many: usize, deep: usize| {
+        let mut tape = Tape::default();
+        tape.put(Header::new(b"usr", b'5', 0).set(100, b"0000755"), b"");
+        for number in 0..many {
+            tape.file(&format!("etc/{number:040}"), b"");
+        }
+        let path = "d/".repeat(deep);
+        (0..deep).for_each(|depth| {
+            tape.pax(&[("path", &path.as_bytes()[..2 * depth + 2])]).put(&Header::new(b"d/", b'5', 0), b"");
+        });
+        let archive = place.sandbox.dir.join("many.tar");
+        fs::write(&archive, tape.end()).unwrap();
+        let mut child = place.start(&["fs", "import", "-f", "bad", archive.to_str().unwrap()]);
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(peak);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ran = ran(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        peak
+    };
+    let (few, many): (u64, u64) = (peak(100, 10), peak(20_000, 1000));
+    assert!(many < few + 8192, "{few} kB for few, {many} kB for many");
+}
+
+/// Case 20: what would be PID 1.
+#[test]
+fn case_20_an_init_that_cannot_run_here_is_told() {
+    let Some(place) = Place::new("init") else { return };
+    let source = place.sandbox.dir.join("source");
+    fs::create_dir_all(source.join("usr/lib/systemd")).unwrap();
+    fs::create_dir(source.join("etc")).unwrap();
+    let init = source.join("usr/lib/systemd/systemd");
+    let mut foreign = b"\x7fELF\x02\x01\x01".to_vec();
+    foreign.resize(16, 0);
+    foreign.extend([2, 0, 0xf7, 0]);
+    foreign.resize(200, 0);
+    fs::write(&init, &foreign).unwrap();
+    fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).unwrap();
+    place.refuses("of another architecture", &source, "--force");
+    let ran = place.import(&source, &["--force"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for (what, mode) in [("not executable", Some(0o644)), ("missing", None)] {
+        match mode {
+            Some(mode) => fs::set_permissions(&init, fs::Permissions::from_mode(mode)).unwrap(),
+            None => fs::remove_file(&init).unwrap(),
+        }
+        let ran = place.import(&source, &["--force"]);
+        assert!(ran.code == Some(0) && ran.err.contains("systemd"), "{what}: {ran:?}");
+    }
+}
