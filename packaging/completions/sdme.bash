@@ -189,7 +189,7 @@ _sdme_kind() { # VERB FLAG
         'fs import --pubkey') REPLY='file' ;;
         'fs import --signature') REPLY='file' ;;
         'fs import --ca-file') REPLY='file' ;;
-        'fs import --format') REPLY='free' ;;
+        'fs import --format') REPLY='=auto dir tar oci oci-archive docker-archive raw qcow2' ;;
         'fs import --image') REPLY='free' ;;
         'fs import --partition') REPLY='free' ;;
         'fs import --max-bytes') REPLY='size' ;;
@@ -201,7 +201,7 @@ _sdme_kind() { # VERB FLAG
         'fs import --max-header') REPLY='size' ;;
         'fs import --max-disk') REPLY='size' ;;
         'fs import --max-ratio') REPLY='free' ;;
-        'fs import --install-packages') REPLY='free' ;;
+        'fs import --install-packages') REPLY='=auto yes no' ;;
         *' --datadir') REPLY='directory' ;;
         *' --config') REPLY='file' ;;
         *) REPLY='' ;;

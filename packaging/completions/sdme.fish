@@ -180,7 +180,7 @@ complete -c sdme -n '__sdme_in "fs import"' -l sums -r -F -d 'A checksum file, s
 complete -c sdme -n '__sdme_in "fs import"' -l pubkey -r -F -d 'The minisign or signify key with which SOURCE, or --sums, is signed'
 complete -c sdme -n '__sdme_in "fs import"' -l signature -r -F -d 'The signature of SOURCE, or of --sums when that is given'
 complete -c sdme -n '__sdme_in "fs import"' -l ca-file -r -F -d 'Trust these certificates of authorities too, in PEM form'
-complete -c sdme -n '__sdme_in "fs import"' -l format -r -f -d 'What SOURCE is: auto, dir, tar, oci, oci-archive, docker-archive, raw or qcow2'
+complete -c sdme -n '__sdme_in "fs import"' -l format -r -f -a 'auto dir tar oci oci-archive docker-archive raw qcow2' -d 'What SOURCE is: auto, dir, tar, oci, oci-archive, docker-archive, raw or qcow2'
 complete -c sdme -n '__sdme_in "fs import"' -l image -r -f -d 'Which image of several, by its reference name'
 complete -c sdme -n '__sdme_in "fs import"' -l partition -r -f -d 'Of a disk image, the partition that is the root, by its number'
 complete -c sdme -n '__sdme_in "fs import"' -l cross-mounts -d 'Of a directory, take what is mounted below it too'
@@ -193,7 +193,7 @@ complete -c sdme -n '__sdme_in "fs import"' -l max-window -r -f -a '(__sdme_size
 complete -c sdme -n '__sdme_in "fs import"' -l max-header -r -f -a '(__sdme_sizes)' -d 'At most so many bytes of one tar header\'s extensions'
 complete -c sdme -n '__sdme_in "fs import"' -l max-disk -r -f -a '(__sdme_sizes)' -d 'At most so many bytes of a disk image, holes too'
 complete -c sdme -n '__sdme_in "fs import"' -l max-ratio -r -f -d 'At most so many bytes for each compressed one'
-complete -c sdme -n '__sdme_in "fs import"' -l install-packages -r -f -d 'Whether systemd and D-Bus, where one is missing, are installed by the tree\'s own package manager, in a container'
+complete -c sdme -n '__sdme_in "fs import"' -l install-packages -r -f -a 'auto yes no' -d 'Whether systemd and D-Bus, where one is missing, are installed by the tree\'s own package manager, in a container'
 complete -c sdme -n '__sdme_in "fs import"' -l json -d 'Print JSON'
 complete -c sdme -n '__sdme_at "fs import" 0' -F
 complete -c sdme -n '__sdme_at "fs import" 1' -F

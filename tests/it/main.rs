@@ -22,6 +22,7 @@ mod manifest;
 mod oci;
 mod peers;
 mod ps;
+mod qcow2;
 mod reach;
 mod sandbox;
 mod select;

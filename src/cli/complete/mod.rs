@@ -76,6 +76,10 @@ impl Kind {
             "SEC" => Kind::words(&SPANS),
             "SIZE" => Kind::Size,
             "WHAT" => Kind::words(&["booted", "reachable", "none"]),
+            "FORM" => Kind::words(&["auto", "dir", "tar", "oci", "oci-archive", "docker-archive", "raw", "qcow2"]),
+            words if words.contains('|') && words.to_lowercase() == words => {
+                Kind::words(&words.split('|').collect::<Vec<_>>())
+            }
             _ => return None,
         })
     }

@@ -3,7 +3,7 @@
 //! `SDME_CORPUS=N` makes N of each kind instead of a few, `SDME_CORPUS_SEED=S` begins with another seed. All seeds are gone through
 //! before a failure is told; it says which they were: `SDME_CORPUS=1 SDME_CORPUS_SEED=S cargo test --test it corpus` does one again.
 
-mod chance;
+pub mod chance;
 mod entries;
 mod layers;
 mod odd;
