@@ -7,6 +7,8 @@ use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
 use sdme::digest::Digest;
+use sdme::disk::qcow2::Image;
+use sdme::disk::{ReadAt, partition, probe};
 use sdme::http::chunked::Decoder;
 use sdme::http::head::Head;
 use sdme::http::proxy::{self, Proxy};
@@ -56,6 +58,8 @@ pub const ALL: &[Target] = &[
     Target { name: "docker_manifest", run: docker_manifest },
     Target { name: "sums", run: sums },
     Target { name: "minisign", run: minisign },
+    Target { name: "qcow2", run: qcow2_image },
+    Target { name: "disk", run: disk },
     Target { name: "tar", run: tar_archive },
     Target { name: "tar_pax", run: tar_records },
     Target { name: "tar_acl", run: tar_acl },
@@ -406,4 +410,30 @@ fn stream(bytes: &[u8], kind: Compression) {
         assert!(one == unpack(2));
     }
     sniff(bytes);
+}
+
+/// The file of an image: its tables are walked, and what they say is there is read as far as a test has time.
+fn qcow2_image(bytes: &[u8]) {
+    let Ok(image) = Image::open(bytes) else { return };
+    if image.survey().is_err() {
+        return;
+    }
+    let (mut at, mut buffer) = (0, [0; 4096]);
+    for _ in 0..64 {
+        let Ok(Some(extent)) = image.next_extent(at) else { return };
+        assert!(extent.offset == at && extent.length > 0 && extent.length <= image.size() - at);
+        let _ = image.read_at(at, &mut buffer);
+        at += extent.length;
+    }
+}
+
+/// A whole disk: its table, and what each of its partitions begins with. None reaches past its end.
+fn disk(bytes: &[u8]) {
+    drop(probe::probe(&bytes, 0, bytes.len() as u64));
+    let Ok(Some(table)) = partition::read(&bytes) else { return };
+    for part in table.partitions {
+        assert!(part.offset.checked_add(part.length).is_some_and(|end| end <= bytes.len() as u64), "{part:?}");
+        drop(probe::probe(&bytes, part.offset, part.length));
+        part.role();
+    }
 }
