@@ -114,8 +114,10 @@ impl Packer<'_> {
             }
         }
         if !matches!(format, "ustar" | "v7") && self.chance.below(3) > 0 {
-            sparse = true;
-            add(&["-S", self.chance.of(&["--hole-detection=seek", "--hole-detection=raw"])]);
+            let detection = self.chance.of(&["--hole-detection=seek", "--hole-detection=raw"]);
+            add(&["-S", detection]);
+            // The other makes a hole of each block of zeros.
+            sparse = detection.ends_with("seek");
             if format == "posix" {
                 add(&[self.chance.of(&["--sparse-version=0.0", "--sparse-version=0.1", "--sparse-version=1.0"])]);
             }
