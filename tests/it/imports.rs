@@ -281,7 +281,7 @@ fn case_11_a_source_that_is_swapped_gives_nothing_away() {
     assert!(whole > 0, "not one came whole");
 }
 
-/// Case 11: the datadir is in the source; of the stage that is being filled nothing comes along, nor its sockets.
+/// Case 11: the datadir is in the source; nothing of that comes along, neither the stage nor what else is here, nor its sockets.
 #[test]
 fn case_11_its_own_target_is_left_out() {
     let Some(place) = Place::new("own") else { return };
@@ -293,8 +293,8 @@ fn case_11_its_own_target_is_left_out() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let tree = snapshot(&place.filesystems().join("bad"));
     assert!(tree.contains_key(Path::new("canary/fifo")) && !tree.contains_key(Path::new("etc/socket")));
-    let inside: Vec<&PathBuf> = tree.keys().filter(|path| path.starts_with("data/fs")).collect();
-    assert_eq!(inside, [Path::new("data/fs")]);
+    let inside: Vec<&PathBuf> = tree.keys().filter(|path| path.starts_with("data")).collect();
+    assert!(inside.is_empty(), "{inside:?}");
 }
 
 /// Case 10 in small: memory does not grow with names, neither in one directory nor below one another.

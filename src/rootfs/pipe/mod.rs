@@ -127,7 +127,8 @@ fn directory(source: &Dir, around: &Surroundings<'_>, job: &Job<'_>, mut writer:
             counter.add(bytes);
             around.watch.check()
         };
-        let except = [stage.meta()?];
+        // What is a root filesystem or a container here is no part of one.
+        let except = [stage.meta()?, Dir::open(around.paths.datadir())?.meta()?];
         let cross_mounts = *cross_mounts;
         let options = dir::Options { cross_mounts, except: &except, heed: &heed, ..dir::Options::default() };
         dir::copy(source, &mut writer, &options)?;
