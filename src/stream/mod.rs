@@ -21,6 +21,7 @@ pub mod verify;
 mod workers;
 mod xxhash;
 pub mod xz;
+pub mod zeros;
 pub mod zstd;
 
 use crate::error::Error;

@@ -259,8 +259,11 @@ fn report(cx: &Context, args: &Args, name: &Name, imported: &Imported) -> Result
     for note in &origin.notes {
         cx.note(note);
     }
-    if !origin.notes.is_empty() && !cx.verbose {
-        cx.say(&format!("{} notes on what was left out or changed: sdme fs show {name}", origin.notes.len()));
+    match origin.notes.len() {
+        _ if cx.verbose => {}
+        0 => {}
+        1 => cx.say(&format!("1 note on what was chosen, left out or changed: sdme fs show {name}")),
+        many => cx.say(&format!("{many} notes on what was chosen, left out or changed: sdme fs show {name}")),
     }
     if let Some(lacks) = facts.lacks() {
         cx.say(&format!("{name} {lacks}"));

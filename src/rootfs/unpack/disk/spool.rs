@@ -3,6 +3,7 @@
 
 use crate::error::{Context, Errno, Error, Result};
 use crate::rootfs::unpack::transfer::Heed;
+use crate::stream::zeros::is_zero;
 use crate::sys::copy;
 use crate::sys::dir::Dir;
 use std::fs::File;
@@ -90,14 +91,6 @@ fn runs(bytes: &[u8]) -> Vec<(usize, &[u8])> {
         }
     }
     found.into_iter().filter_map(|(start, end)| Some((start, bytes.get(start..end)?))).collect()
-}
-
-/// Sixteen bytes at a time: a disk is mostly this.
-fn is_zero(block: &[u8]) -> bool {
-    let words = block.chunks_exact(16);
-    let rest = words.remainder();
-    words.filter_map(|word| word.try_into().ok()).all(|word| u128::from_ne_bytes(word) == 0)
-        && rest.iter().all(|byte| *byte == 0)
 }
 
 /// Puts a part of one file at the same place of another: its blocks are shared where the filesystem can, else its holes
