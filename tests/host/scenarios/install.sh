@@ -1,5 +1,5 @@
 # A tree without systemd gets it from its own package manager, contained; whatever goes wrong, nothing is left.
-# modes: systemd nobus direct bare
+# modes: systemd direct
 # limit: 300
 packages=/srv/packages
 [ -d "$packages" ] || skip "the tree and its packages were not made: tests/host/packages"

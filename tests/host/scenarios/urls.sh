@@ -94,9 +94,10 @@ note "nobody listens, or there is no such host: said at once, on one line"
 for url in http://127.0.0.1:1/x.tar http://nonesuch.invalid/x.tar; do
   began=$(now_ms)
   expect_exit 1 sdme fs import bad "$url"
-  [ $(($(now_ms) - began)) -lt 5000 ] || fail "it took $(($(now_ms) - began)) ms"
+  # The C library's resolver asks for five seconds where no server answers it; our own attempts would take half a minute.
+  [ $(($(now_ms) - began)) -lt 15000 ] || fail "it took $(($(now_ms) - began)) ms"
   equals "$(wc -l <<<"$stderr") $(grep -o "$url" <<<"$stderr" | wc -l)" "1 1"
-  lacks "$stderr" 'importing|input/output|again'
+  lacks "$stderr" 'importing|input/output|trying again|tried'
 done
 
 note "from https to http: refused"
