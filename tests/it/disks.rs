@@ -43,12 +43,21 @@ struct Lab {
     sandbox: Sandbox,
 }
 
-/// A filesystem that is mounted while this lives.
-struct Mount(PathBuf);
+/// A filesystem that is mounted while this lives: where, and out of which image.
+struct Mount(PathBuf, PathBuf);
 
 impl Drop for Mount {
+    /// Until it is off: a mount namespace that somebody took meanwhile has it too, and only with the last one is all written.
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(&self.0).status();
+        for _ in 0..1000 {
+            let held = Command::new("losetup").arg("-j").arg(&self.1).output();
+            if held.is_ok_and(|held| held.stdout.is_empty()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        eprintln!("{:?} is still mounted somewhere", self.1);
     }
 }
 
@@ -88,7 +97,7 @@ impl Lab {
         fs::create_dir_all(&at).unwrap();
         let options = format!("loop,{options}");
         tool(&["mount", "-o", &options, image.to_str().unwrap(), at.to_str().unwrap()]).unwrap();
-        Mount(at)
+        Mount(at, image.to_path_buf())
     }
 
     fn import(&self, name: &str, more: &[&str]) -> Ran {
