@@ -5,17 +5,22 @@
 [ -d /srv/disks ] || skip "the disk images were not made: tests/host/disks"
 disks=/srv/disks
 tree_of() { tail -n 1 <<<"$stdout" | grep -o '"tree":"[^"]*"'; }
-# Nothing but what has a name: no stage, no loop device, no mount.
+# Nothing but what has a name: no stage, no mount.
 nothing_left() {
   lacks "$(ls -A /var/lib/sdme/fs)" 'stage|trash|bad'
   lacks "$(cat /proc/mounts)" '/dev/loop.*(stage|sdme/fs/\.)'
-  # The kernel's loop devices are everybody's: those of other hosts come and go.
-  local left
-  for _ in {1..30}; do
-    left=$(cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -E 'sdme/fs/|/srv/disks') || return 0
+}
+loops() { grep -sE 'sdme/fs/|/srv/disks' /sys/block/loop*/loop/backing_file | sort; }
+# The kernel's loop devices are everybody's. Those of other hosts' imports go with them; what stays is ours.
+no_loops() {
+  local before
+  before=$(loops)
+  for _ in {1..400}; do
+    before=$(comm -12 <(printf '%s\n' "$before") <(loops))
+    [ -n "$before" ] || return 0
     sleep 0.2
   done
-  fail "loop devices were left: $left"
+  fail "loop devices were left: $before"
 }
 
 note "the tree itself: what all others have to equal"
@@ -68,6 +73,7 @@ rm "$work"/cut.*
 expect_exit 130 timeout --preserve-status -s INT 0.2 sdme fs import bad "$disks/gpt-ext4.raw.xz"
 expect_exit 130 timeout --preserve-status -s INT 0.2 sdme fs import bad "$disks/zlib.qcow2"
 nothing_left
+no_loops
 
 note "a virtual machine: what belongs to its root is joined, what waits for hardware is taken out and told"
 check "import" sdme fs import vm "$disks/vm.qcow2"
@@ -91,3 +97,4 @@ check "rm" sdme rm --force web
 check "verify" sdme fs verify vm
 check "fs rm" sdme fs rm --force plain guest vm
 nothing_left
+no_loops
