@@ -4,6 +4,7 @@
 //! (a backing file, an external data file) is refused and stays closed.
 
 pub mod copy;
+mod devices;
 pub mod partition;
 pub mod probe;
 pub mod qcow2;

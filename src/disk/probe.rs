@@ -1,7 +1,7 @@
 //! Which filesystem (or volume) begins somewhere, by its superblock, and what it calls itself.
 
-use crate::disk::ReadAt;
 use crate::disk::read_at::field;
+use crate::disk::{ReadAt, devices};
 use crate::error::Result;
 
 /// A btrfs superblock is 64 KiB into its volume.
@@ -14,6 +14,8 @@ pub struct Found {
     pub label: String,
     /// As blkid prints it.
     pub uuid: String,
+    /// What of it is on another device, if it says so.
+    pub elsewhere: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +78,7 @@ impl Kind {
             Kind::Erofs => "erofs",
             Kind::Squashfs => "squashfs",
             Kind::Vfat => "vfat",
-            Kind::F2fs => "f2fs",
             Kind::Iso9660 => "iso9660",
-            Kind::Bcachefs => "bcachefs",
             _ => return None,
         })
     }
@@ -88,6 +88,9 @@ impl Kind {
         match self {
             Kind::Luks => "LUKS: it is encrypted, open it and give its tree as a directory",
             Kind::Lvm2 => "an LVM volume: activate it and give its tree as a directory",
+            // Its superblock gives the paths of further devices, which the kernel opens.
+            Kind::F2fs => "F2FS, which is not read: mount it and give its tree as a directory",
+            Kind::Bcachefs => "bcachefs, which is not read: mount it and give its tree as a directory",
             Kind::Swap => "swap",
             Kind::Ntfs => "NTFS",
             Kind::Exfat => "exFAT",
@@ -106,6 +109,7 @@ pub fn probe(disk: &dyn ReadAt, offset: u64, length: u64) -> Result<Option<Found
     Ok(shape.map(|shape| Found {
         kind: shape.kind,
         label: text(&head, shape.label),
+        elsewhere: devices::elsewhere(shape.kind, &head),
         uuid: match (shape.kind, shape.magic.0) {
             (Kind::Vfat, 82) => volume_number(&head, 67),
             (Kind::Vfat, _) => volume_number(&head, 39),

@@ -333,6 +333,37 @@ fn a_qcow2() {
     assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
 }
 
+/// The kernel opens the device that a superblock names as its journal's: a disk of this machine.
+#[test]
+fn an_image_that_names_another_device_is_refused_before_the_kernel_sees_it() {
+    let Some(lab) = Lab::new("elsewhere") else { return };
+    let plain = ["mkfs.ext4", "-q", "-F", "-O", "^has_journal"];
+    let Some(image) = lab.image("journal", 64 << 20, &plain) else { return };
+    for order in ["feature has_journal", "ssv journal_dev 0x801"] {
+        tool(&["debugfs", "-w", "-R", order, image.to_str().unwrap()]).unwrap();
+    }
+    let image = lab.image("options", 64 << 20, &plain).unwrap();
+    tool(&["tune2fs", "-E", "mount_opts=journal_path=/dev/sda1", image.to_str().unwrap()]).unwrap();
+    lab.image("own", 64 << 20, &["mke2fs", "-q", "-F", "-O", "journal_dev"]).unwrap();
+    let mut said =
+        vec![("journal", "on another device"), ("options", "on another device"), ("own", "journal of another")];
+    if lab.image("second", 160 << 20, &["true"]).is_some()
+        && lab.image("first", 160 << 20, &["mkfs.btrfs", "-q", "-f", &lab.text("second")]).is_some()
+    {
+        said.extend([("first", "one of several devices"), ("second", "one of several devices")]);
+    }
+    let source = lab.source(9);
+    let (blobs, erofs) = (format!("--blobdev={}", lab.text("blobs")), lab.text("erofs"));
+    if tool(&["mkfs.erofs", &blobs, "--chunksize=4096", &erofs, source.to_str().unwrap()]).is_some() {
+        said.push(("erofs", "on other devices"));
+    }
+    for (image, why) in said {
+        let ran = lab.import("one", &[&lab.text(image)]);
+        assert!(ran.code == Some(1) && ran.err.contains(why), "{image}: {}", ran.err);
+    }
+    assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
+}
+
 #[test]
 fn what_is_not_read_is_refused_by_name() {
     let lab = Lab { sandbox: Sandbox::new("disks-names") };
