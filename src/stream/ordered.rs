@@ -2,11 +2,11 @@
 //!
 //! A thread of its own cuts the source and adds an output to the queue for each part; whoever makes the part sends its
 //! pieces there. The reader takes the parts one after the other. How many parts may be open, and how many pieces wait in
-//! each, bounds the memory. When the reader is dropped, all that is sent fails, and so the threads end.
+//! each, bounds the memory; pieces that were read are filled again. When the reader is dropped, all that is sent fails, and so the threads end.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 enum Message {
@@ -22,7 +22,14 @@ enum Entry<M> {
 }
 
 /// The reader's end: one part after the other.
-pub struct Parts<M>(Receiver<Entry<M>>);
+pub struct Parts<M> {
+    entries: Receiver<Entry<M>>,
+    spare: Arc<Spare>,
+}
+
+/// Memory of pieces that were read. A new piece would cost a fault for each of its pages, which is a tenth of what bzip2 takes.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
 
 /// One part of the stream, and what the one who cut it says about it.
 pub struct Part<M> {
@@ -35,24 +42,29 @@ pub struct Part<M> {
 pub struct Queue<M> {
     parts: SyncSender<Entry<M>>,
     slots: Arc<Slots>,
+    spare: Arc<Spare>,
 }
 
 /// Where the pieces of one part are sent.
-pub struct Output(SyncSender<Message>);
+pub struct Output {
+    pieces: SyncSender<Message>,
+    spare: Arc<Spare>,
+}
 
 /// Runs `split` on a thread of its own. At most `open` parts are in the making or unread at once.
 pub fn spawn<M: Send + 'static>(
     open: usize,
     split: impl FnOnce(&Queue<M>) -> io::Result<()> + Send + 'static,
 ) -> io::Result<Parts<M>> {
-    let (sender, parts) = sync_channel(open + 1);
-    let queue = Queue { parts: sender, slots: Arc::new(Slots::new(open)) };
+    let (parts, entries) = sync_channel(open + 1);
+    let spare = Arc::new(Spare::default());
+    let queue = Queue { parts, slots: Arc::new(Slots::new(open)), spare: spare.clone() };
     thread::Builder::new().name("splitter".into()).spawn(move || {
         let outcome = split(&queue);
         // Fails when nobody reads any more. After a panic there is no such entry, which the reader takes for a failure.
         let _ = queue.parts.send(Entry::End(outcome));
     })?;
-    Ok(Parts(parts))
+    Ok(Parts { entries, spare })
 }
 
 impl<M> Queue<M> {
@@ -61,20 +73,32 @@ impl<M> Queue<M> {
         let slot = Slots::take(&self.slots);
         let (sender, pieces) = sync_channel(depth);
         self.parts.send(Entry::Part(Part { about, pieces, _slot: slot })).map_err(|_| nobody_reads())?;
-        Ok(Output(sender))
+        Ok(Output { pieces: sender, spare: self.spare.clone() })
     }
 }
 
 impl Output {
+    /// A piece of so many bytes, whatever these are.
+    pub fn piece(&self, length: usize) -> Vec<u8> {
+        let mut piece = self.spare.list().pop().unwrap_or_default();
+        piece.resize(length, 0);
+        piece
+    }
+
+    /// Takes back a piece that nothing was put into.
+    pub fn give_back(&self, piece: Vec<u8>) {
+        self.spare.give(piece);
+    }
+
     /// Errors: nobody reads any more.
     pub fn send(&self, piece: Vec<u8>) -> io::Result<()> {
-        self.0.send(Message::Data(piece)).map_err(|_| nobody_reads())
+        self.pieces.send(Message::Data(piece)).map_err(|_| nobody_reads())
     }
 
     /// The last word. A part without one counts as failed.
     pub fn finish(&self, outcome: io::Result<()>) {
         // Fails when nobody reads any more.
-        let _ = self.0.send(match outcome {
+        let _ = self.pieces.send(match outcome {
             Ok(()) => Message::End,
             Err(error) => Message::Failed(error),
         });
@@ -84,11 +108,28 @@ impl Output {
 impl<M> Parts<M> {
     /// The next part; None after the last.
     pub fn next(&mut self) -> io::Result<Option<Part<M>>> {
-        match self.0.recv() {
+        match self.entries.recv() {
             Ok(Entry::Part(part)) => Ok(Some(part)),
             Ok(Entry::End(outcome)) => outcome.map(|()| None),
             Err(_) => Err(panicked()),
         }
+    }
+
+    /// Takes back a piece that was read.
+    pub fn give_back(&self, piece: Vec<u8>) {
+        self.spare.give(piece);
+    }
+}
+
+impl Spare {
+    fn give(&self, piece: Vec<u8>) {
+        if piece.capacity() > 0 {
+            self.list().push(piece);
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,7 +183,10 @@ impl Ordered {
                 }
             }
             Some(part) => match part.next()? {
-                Some(piece) => self.piece = io::Cursor::new(piece),
+                Some(piece) => {
+                    let read = std::mem::replace(&mut self.piece, io::Cursor::new(piece));
+                    self.parts.give_back(read.into_inner());
+                }
                 None => self.part = None,
             },
         }
@@ -226,6 +270,28 @@ mod tests {
         let mut read = Vec::new();
         numbers(100, || Ok(())).read_to_end(&mut read).unwrap();
         assert_eq!(read, (0..100).flat_map(|number| [number; 3]).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn pieces_are_used_again() {
+        let parts = spawn(1, |queue| {
+            for number in 0..100 {
+                let output = queue.add(1, ())?;
+                let mut piece = output.piece(1 << 20);
+                piece.fill(number);
+                output.send(piece)?;
+                output.finish(Ok(()));
+            }
+            Ok(())
+        });
+        let mut reader = Ordered::new(parts.unwrap());
+        let mut read = vec![0; 1 << 20];
+        for number in 0..100 {
+            reader.read_exact(&mut read).unwrap();
+            assert!(read.iter().all(|byte| *byte == number));
+        }
+        assert_eq!(reader.read(&mut read).unwrap(), 0);
+        assert!((1..5).contains(&reader.parts.spare.list().len()));
     }
 
     #[test]

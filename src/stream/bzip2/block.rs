@@ -132,7 +132,10 @@ fn symbols(reader: &mut Reader<'_>, chain: &mut Vec<u32>) -> Result<[u32; 256], 
         return Err(Failure::Corrupt("a block with no, one or too many codes"));
     }
     let selectors = selectors(reader, count)?;
-    let codes = (0..count).map(|_| code(reader, used + 2)).collect::<Result<Vec<_>, _>>()?;
+    let mut codes = Vec::with_capacity(CODES);
+    for _ in 0..count {
+        codes.push(code(reader, used + 2)?);
+    }
     let end = used as u16 + 1;
     let mut counts = [0; 256];
     let mut run = Run::default();

@@ -9,15 +9,15 @@ pub const SYMBOLS: usize = 258;
 /// Codes up to here are looked up at once.
 const FAST: usize = 10;
 
-/// A code, made ready for decoding.
+/// A code, made ready for decoding. All of it is in one piece: six codes a block make a single allocation.
 pub struct Code {
     /// By the next bits: symbol and length of the code, length 0 where it is longer.
-    fast: Box<[u16; 1 << FAST]>,
+    fast: [u16; 1 << FAST],
     /// For each length, one past the last code of that length, filled up to the longest.
     ends: [u32; LONGEST + 1],
     /// For each length, what is added to a code to get its place in `symbols`.
     offsets: [i32; LONGEST + 1],
-    symbols: Vec<u16>,
+    symbols: [u16; SYMBOLS],
 }
 
 impl Code {
@@ -26,18 +26,18 @@ impl Code {
         let mut counts = [0u32; LONGEST + 1];
         lengths.iter().for_each(|length| counts[usize::from(*length).min(LONGEST)] += 1);
         let (mut ends, mut offsets) = ([0; LONGEST + 1], [0; LONGEST + 1]);
-        let mut symbols = Vec::with_capacity(lengths.len());
-        let mut fast = Box::new([0; 1 << FAST]);
+        let (mut fast, mut symbols, mut count) = ([0; 1 << FAST], [0; SYMBOLS], 0);
         let mut next = 0u32;
         for length in 1..=LONGEST {
             next <<= 1;
-            offsets[length] = symbols.len() as i32 - next as i32;
+            offsets[length] = count as i32 - next as i32;
             for symbol in (0..lengths.len()).filter(|at| usize::from(lengths[*at]) == length) {
                 if let Some(spare) = FAST.checked_sub(length) {
                     let first = (next as usize) << spare;
                     fast.get_mut(first..first + (1 << spare))?.fill((symbol as u16) << 5 | length as u16);
                 }
-                symbols.push(symbol as u16);
+                *symbols.get_mut(count)? = symbol as u16;
+                count += 1;
                 next += 1;
             }
             if next > 1 << length {

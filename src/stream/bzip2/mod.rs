@@ -73,14 +73,19 @@ fn decode(bits: &Bits, output: &Output, spare: &Spare) {
         Err(failure) => return output.finish(Err(error(failure))),
     };
     let outcome = loop {
-        match piece(&mut block) {
-            Ok(None) => break Ok(()),
-            Ok(Some(piece)) => {
+        let mut piece = output.piece(PIECE);
+        match block.fill(&mut piece) {
+            Ok(0) => {
+                output.give_back(piece);
+                break Ok(());
+            }
+            Ok(length) => {
+                piece.truncate(length);
                 if output.send(piece).is_err() {
                     return;
                 }
             }
-            Err(error) => break Err(error),
+            Err(failure) => break Err(error(failure)),
         }
     };
     spare.give(block.into_chain());
@@ -129,14 +134,14 @@ impl Bzip2 {
             State::Between => self.segment()?,
             State::Block(part, crc) => match part.next()? {
                 Some(piece) => {
-                    self.piece = io::Cursor::new(piece);
+                    self.take(piece);
                     State::Block(part, crc)
                 }
                 None => self.end_block(crc),
             },
             State::Joined(mut block, crc) => match piece(&mut block)? {
                 Some(piece) => {
-                    self.piece = io::Cursor::new(piece);
+                    self.take(piece);
                     State::Joined(block, crc)
                 }
                 None => self.end_block(crc),
@@ -145,6 +150,12 @@ impl Bzip2 {
             State::Failed => return Err(invalid("bzip2: the stream failed before")),
         };
         Ok(())
+    }
+
+    /// What is read next; the piece before is used again.
+    fn take(&mut self, piece: Vec<u8>) {
+        let read = std::mem::replace(&mut self.piece, io::Cursor::new(piece));
+        self.parts.give_back(read.into_inner());
     }
 
     /// The stream's checksum is made of its blocks'.
@@ -174,7 +185,7 @@ impl Bzip2 {
         let crc = checksum(&part.about.bits);
         match part.next() {
             Ok(Some(piece)) => {
-                self.piece = io::Cursor::new(piece);
+                self.take(piece);
                 Ok(State::Block(part, crc))
             }
             Ok(None) => Ok(self.end_block(crc)),

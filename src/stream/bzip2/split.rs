@@ -90,12 +90,9 @@ impl Cutter {
     }
 
     fn cut_at(&mut self, begin: usize, kind: Kind) -> Segment {
-        let rest = self.bytes.split_off(begin / 8);
-        let mut bytes = std::mem::replace(&mut self.bytes, rest);
-        if begin % 8 != 0 {
-            // The byte that both have.
-            bytes.extend(self.bytes.first());
-        }
+        // With the byte that both have. The buffer stays: growing one for each segment anew costs more than the copy.
+        let bytes = self.bytes.get(..begin.div_ceil(8)).unwrap_or_default().to_vec();
+        self.bytes.drain(..begin / 8);
         let bits = Bits { bytes, start: self.start, length: begin - self.start };
         self.scanned -= begin / 8;
         self.start = begin % 8;

@@ -91,7 +91,7 @@ impl<R: BufRead> Splitter<'_, R> {
 /// Unpacks a block to its end.
 fn unpack(mut block: Block, source: &mut impl BufRead, output: &Output) -> io::Result<Block> {
     loop {
-        let mut piece = vec![0; PIECE];
+        let mut piece = output.piece(PIECE);
         let mut filled = 0;
         let is_over = loop {
             let length = block.read(source, piece.get_mut(filled..).unwrap_or_default())?;
