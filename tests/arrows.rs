@@ -14,7 +14,7 @@ const STEPS: &[&[&str]] = &[
     &["store"],
     &["systemd", "oci", "disk", "http"],
     &["dbus", "stream", "cli", "ui", "config"],
-    &["sys", "text", "digest"],
+    &["sys", "text", "digest", "codec"],
     &["error", "paths"],
 ];
 

@@ -44,13 +44,6 @@ pub fn only_zeros(source: &mut impl BufRead, format: &str) -> io::Result<()> {
     }
 }
 
-/// The bytes in groups of `N`, and what is left over.
-pub fn groups<const N: usize>(bytes: &[u8]) -> (impl Iterator<Item = &[u8; N]>, &[u8]) {
-    let groups = bytes.chunks_exact(N);
-    let rest = groups.remainder();
-    (groups.filter_map(|group| group.try_into().ok()), rest)
-}
-
 fn end_is_cut(error: io::Error, format: &str) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => cut(format),

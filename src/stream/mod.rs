@@ -6,7 +6,6 @@
 
 pub mod ahead;
 pub mod bzip2;
-mod copy;
 pub mod count;
 pub mod decompress;
 pub mod gzip;
@@ -19,7 +18,6 @@ pub mod ratio;
 pub mod tar;
 pub mod verify;
 mod workers;
-mod xxhash;
 pub mod xz;
 pub mod zeros;
 pub mod zstd;

@@ -4,18 +4,14 @@
 //! what lies between, and the reader takes it in order. A mark that stood in a block by chance shows when the block does
 //! not end there: the reader then puts the segments together and decodes the block itself.
 
-mod bits;
-pub mod block;
-mod crc;
-mod huffman;
 mod split;
 
 use crate::stream::decompress::Limits;
 use crate::stream::ordered::{self, Output, Part, Parts, Queue};
 use crate::stream::workers::Workers;
 use crate::stream::{cut, invalid};
-use bits::Bits;
-use block::{Block, Failure};
+use codec::bzip2::bits::Bits;
+use codec::bzip2::block::{Block, Failure};
 use split::{Kind, Segment};
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,8 @@
 //! Where bzip2 blocks may begin: a mark of 48 bits at any bit. One that stands there by chance looks the same; what is cut
 //! there is put together again by whoever reads the block (`mod.rs`).
 
-use crate::stream::bzip2::bits::Bits;
 use crate::stream::{input, invalid};
+use codec::bzip2::bits::Bits;
 use std::io::{self, BufRead};
 
 /// Pi and the root of pi, in decimal digits.

@@ -2,9 +2,10 @@
 //! `xz-file-format.txt`). All of it is checked.
 
 use crate::stream::xz::block::{Sizes, padding};
-use crate::stream::xz::check::{self, Crc64};
+use crate::stream::xz::check;
 use crate::stream::xz::header::{BlockHeader, number};
 use crate::stream::{input, invalid};
+use codec::crc64::Crc64;
 use std::io::{self, BufRead};
 use zlib_rs::crc32::crc32;
 

@@ -3,34 +3,23 @@
 //! Our own, in safe code: the one crate that is as fast is the reference implementation put into Rust as it was, in 200 KB
 //! (docs/dependencies.md). Frames that need a dictionary and the formats before 0.8 are refused.
 
-mod bits;
-mod block;
 mod frame;
-mod fse;
-mod huffman;
-mod sequences;
-mod window;
 
 use crate::stream::decompress::window_exceeded;
-use crate::stream::xxhash::Xxh64;
 use crate::stream::{input, invalid};
-use block::Blocks;
+use codec::Corrupt;
+use codec::xxhash::Xxh64;
+use codec::zstd::block::Blocks;
+use codec::zstd::window::{TOO_LARGE, Window};
 use frame::{Block, Header, Kind, NAME};
 use std::io::{self, BufRead, Read};
-use window::Window;
 
 pub const MAGIC: u32 = 0xfd2f_b528;
 /// The lowest four bits may be anything.
 const SKIPPABLE_MAGIC: u32 = 0x184d_2a50;
 
-/// Why bytes are not what they should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Corrupt(&'static str);
-
-impl From<Corrupt> for io::Error {
-    fn from(Corrupt(why): Corrupt) -> io::Error {
-        invalid(format!("zstd: {why}"))
-    }
+fn corrupt(why: Corrupt) -> io::Error {
+    invalid(format!("zstd: {why}"))
 }
 
 /// A reader of what zstd frames hold.
@@ -125,18 +114,20 @@ impl<R: BufRead> Zstd<R> {
 
     fn unpack(&mut self, block: Block, most: usize) -> io::Result<()> {
         if block.length > most {
-            return Err(window::TOO_LARGE.into());
+            return Err(corrupt(TOO_LARGE));
         }
         match block.kind {
-            Kind::Raw => input::fill(&mut self.source, self.window.room(self.begin, block.length)?, NAME),
+            Kind::Raw => {
+                input::fill(&mut self.source, self.window.room(self.begin, block.length).map_err(corrupt)?, NAME)
+            }
             Kind::Repeated => {
                 let [byte] = input::exact(&mut self.source, NAME)?;
-                self.window.room(self.begin, block.length)?.fill(byte);
+                self.window.room(self.begin, block.length).map_err(corrupt)?.fill(byte);
                 Ok(())
             }
             Kind::Compressed => {
                 input::fill(&mut self.source, self.blocks.buffer(block.length), NAME)?;
-                Ok(self.blocks.unpack(&mut self.window, self.begin, most)?)
+                self.blocks.unpack(&mut self.window, self.begin, most).map_err(corrupt)
             }
         }
     }

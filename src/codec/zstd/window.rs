@@ -4,7 +4,7 @@
 //! back than the window by then. Copies write a little past their end; that much is spare as well.
 
 use super::Corrupt;
-use crate::stream::copy::{self, NoRoom, SPARE};
+use crate::copy::{self, SPARE};
 
 /// The ring.
 #[derive(Default)]
@@ -144,12 +144,6 @@ impl Writer<'_> {
 
 pub const TOO_LARGE: Corrupt = Corrupt("a block holds more than it may");
 const TOO_FAR: Corrupt = Corrupt("a match lies before the beginning");
-
-impl From<NoRoom> for Corrupt {
-    fn from(_: NoRoom) -> Corrupt {
-        TOO_FAR
-    }
-}
 
 #[cfg(test)]
 mod tests {

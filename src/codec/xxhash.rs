@@ -1,6 +1,6 @@
 //! xxHash, the checksums of lz4 (32 bits) and zstd (64 bits), from xxHash's `doc/xxhash_spec.md`; seed 0.
 
-use crate::stream::input::groups;
+use crate::groups;
 
 const P32: [u32; 5] = [0x9e37_79b1, 0x85eb_ca77, 0xc2b2_ae3d, 0x27d4_eb2f, 0x1656_67b1];
 
@@ -11,6 +11,12 @@ pub struct Xxh32 {
     /// Bytes that do not fill a stripe yet.
     held: [u8; 16],
     total: u64,
+}
+
+impl Default for Xxh32 {
+    fn default() -> Xxh32 {
+        Xxh32::new()
+    }
 }
 
 impl Xxh32 {
@@ -93,6 +99,12 @@ pub struct Xxh64 {
     /// Bytes that do not fill a stripe yet.
     held: [u8; 32],
     total: u64,
+}
+
+impl Default for Xxh64 {
+    fn default() -> Xxh64 {
+        Xxh64::new()
+    }
 }
 
 impl Xxh64 {

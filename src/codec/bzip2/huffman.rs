@@ -1,6 +1,6 @@
 //! The prefix codes of bzip2 blocks; pure.
 
-use crate::stream::bzip2::bits::Reader;
+use crate::bzip2::bits::Reader;
 
 /// The longest code.
 pub const LONGEST: usize = 20;
@@ -72,7 +72,7 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::bzip2::bits::Bits;
+    use crate::bzip2::bits::Bits;
 
     fn decode(lengths: &[u8], bytes: &[u8], count: usize) -> Vec<Option<u16>> {
         let code = Code::new(lengths).unwrap();

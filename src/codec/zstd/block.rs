@@ -5,7 +5,7 @@ use super::bits::BEFORE;
 use super::huffman::Code;
 use super::sequences::{Literals, Sequences};
 use super::window::{TOO_LARGE, Window};
-use crate::stream::copy::SPARE;
+use crate::copy::SPARE;
 
 const CUT: Corrupt = Corrupt("a block is cut short");
 
@@ -35,6 +35,12 @@ enum Kind {
     Packed,
     /// With the code of a block before.
     PackedAgain,
+}
+
+impl Default for Blocks {
+    fn default() -> Blocks {
+        Blocks::new()
+    }
 }
 
 impl Blocks {

@@ -1,15 +1,17 @@
 //! bzip2's checksum: CRC-32 with the highest bit first, four bytes at a time.
 
-use crate::stream::input::groups;
+use crate::groups;
+use std::sync::LazyLock;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Crc(u32);
 
 const POLYNOMIAL: u32 = 0x04c1_1db7;
 
-static TABLES: [[u32; 256]; 4] = tables();
+/// Made when they are first needed, in microseconds: in the binary they would be 4 KB.
+static TABLES: LazyLock<Box<[[u32; 256]; 4]>> = LazyLock::new(|| Box::new(tables()));
 
-const fn tables() -> [[u32; 256]; 4] {
+fn tables() -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
     let mut byte = 0;
     while byte < 256 {
@@ -36,7 +38,7 @@ impl Crc {
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
-        let [t0, t1, t2, t3] = &TABLES;
+        let [t0, t1, t2, t3] = &**TABLES;
         let (words, rest) = groups(bytes);
         let mut crc = self.0;
         for word in words {

@@ -1,25 +1,10 @@
 //! Blocks of lz4 (`doc/lz4_Block_format.md` of lz4); pure.
 
-use crate::stream::copy::{self, NoRoom, SPARE};
+use crate::Corrupt;
+use crate::copy::{self, SPARE};
 
 /// The least that a match is.
 const MATCH: usize = 4;
-
-/// What a decoder's bytes are when they are not what they should be.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Corrupt(&'static str);
-
-impl std::fmt::Display for Corrupt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl From<NoRoom> for Corrupt {
-    fn from(_: NoRoom) -> Corrupt {
-        Corrupt("a match lies before the beginning")
-    }
-}
 
 const CUT: Corrupt = Corrupt("a block is cut short");
 const TOO_LARGE: Corrupt = Corrupt("a block holds more than it may");

@@ -2,9 +2,9 @@
 //!
 //! There is no specification but bzip2 itself; what is here follows its `decompress.c` as the format's description.
 
-use crate::stream::bzip2::bits::{Bits, Reader};
-use crate::stream::bzip2::crc::Crc;
-use crate::stream::bzip2::huffman::{Code, LONGEST, SYMBOLS};
+use crate::bzip2::bits::{Bits, Reader};
+use crate::bzip2::crc::Crc;
+use crate::bzip2::huffman::{Code, LONGEST, SYMBOLS};
 
 /// Bytes of the largest block, before its runs are spelled out.
 const LARGEST: usize = 900_000;
@@ -207,12 +207,9 @@ impl Front {
     #[inline(always)]
     fn take(&mut self, place: usize) -> u8 {
         if let (0..16, Some(first)) = (place, self.bytes.first_chunk_mut::<16>()) {
-            // The sixteen as one number: what is before the place moves up by one.
-            let (all, shift) = (u128::from_le_bytes(*first), 8 * place as u32);
-            let byte = (all >> shift) as u8;
-            let below = (1u128 << shift) - 1;
-            let above = all >> shift >> 8 << shift << 8;
-            *first = ((all & below) << 8 | above | u128::from(byte)).to_le_bytes();
+            let all = u128::from_le_bytes(*first);
+            let byte = (all >> (8 * place)) as u8;
+            *first = forward(all, place, byte).to_le_bytes();
             return byte;
         }
         self.take_far(place & 255)
@@ -229,11 +226,20 @@ impl Front {
             }
             moved = last;
         }
-        for place in self.bytes.iter_mut().take(place + 1).skip(place / 16 * 16) {
-            std::mem::swap(place, &mut moved);
+        if let Some(last) = self.bytes.get_mut(place / 16 * 16..).and_then(<[u8]>::first_chunk_mut::<16>) {
+            *last = forward(u128::from_le_bytes(*last), place % 16, moved).to_le_bytes();
         }
         byte
     }
+}
+
+/// Sixteen bytes as one number: what is before the place moves up by one, and this byte is the first.
+#[inline(always)]
+fn forward(all: u128, place: usize, first: u8) -> u128 {
+    let shift = 8 * place as u32;
+    let below = (1u128 << shift) - 1;
+    let above = all >> shift >> 8 << shift << 8;
+    (all & below) << 8 | above | u128::from(first)
 }
 
 /// Which bytes the block has, and how many.

@@ -1,10 +1,8 @@
 //! lz4: the frame format (`doc/lz4_Frame_format.md` of lz4), skippable frames and the legacy one.
 
-mod block;
-
-use crate::stream::copy::SPARE;
-use crate::stream::xxhash::Xxh32;
 use crate::stream::{input, invalid};
+use codec::copy::SPARE;
+use codec::xxhash::Xxh32;
 use std::io::{self, BufRead, Read};
 
 pub const MAGIC: u32 = 0x184d_2204;
@@ -214,7 +212,7 @@ impl<R: BufRead> Lz4<R> {
             true => self.window.get_mut(history..self.end).unwrap_or_default().copy_from_slice(&self.compressed),
             false => {
                 self.compressed.resize(length + SPARE, 0);
-                self.end = block::unpack(&self.compressed, length, &mut self.window, history, most)
+                self.end = codec::lz4::unpack(&self.compressed, length, &mut self.window, history, most)
                     .map_err(|why| invalid(format!("lz4: {why}")))?;
             }
         }

@@ -1,0 +1,6 @@
+//! bzip2's blocks, and the bits that they are made of.
+
+pub mod bits;
+pub mod block;
+mod crc;
+mod huffman;
