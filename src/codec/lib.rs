@@ -10,6 +10,7 @@ pub mod copy;
 pub mod crc64;
 pub mod lz4;
 pub mod xxhash;
+pub mod zeros;
 pub mod zstd;
 
 /// Why bytes are not what they should be.

@@ -6,7 +6,7 @@
 use crate::disk::ReadAt;
 use crate::disk::qcow2::{Extent, Image, Kind, Unpacker};
 use crate::error::{Context, Error, Kind as ErrorKind, Result};
-use crate::stream::zeros::is_zero;
+use codec::zeros::is_zero;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;

@@ -19,7 +19,6 @@ pub mod tar;
 pub mod verify;
 mod workers;
 pub mod xz;
-pub mod zeros;
 pub mod zstd;
 
 use crate::error::Error;

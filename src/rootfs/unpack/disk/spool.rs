@@ -3,9 +3,9 @@
 
 use crate::error::{Context, Errno, Error, Result};
 use crate::rootfs::unpack::transfer::Heed;
-use crate::stream::zeros::is_zero;
 use crate::sys::copy;
 use crate::sys::dir::Dir;
+use codec::zeros::is_zero;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
