@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The kernel's own bounds (XATTR_LIST_MAX, XATTR_SIZE_MAX): a larger buffer is never needed.
 const XATTR_MAX: usize = 64 * 1024;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     File,
     Directory,

@@ -43,12 +43,14 @@ struct Walk<'a, F> {
     known: &'a Known,
 }
 
+/// The next names, the last one first, and what the directory says that they are.
+type Names = Vec<(OsString, Option<Kind>)>;
+
 struct Level {
     /// None while it is too far up to be kept open.
     dir: Option<Dir>,
     meta: Meta,
-    /// The next names, the last one first, and whether the directory says that it is a file.
-    names: Vec<(OsString, bool)>,
+    names: Names,
     /// The last name that was given out.
     last: Option<OsString>,
     /// Whether there may be names after those.
@@ -64,27 +66,33 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         while let Some(level) = self.levels.last_mut() {
             match level.next().with_context(|| format!("reading {}", shown(&self.path)))? {
                 None => self.leave()?,
-                Some((name, is_file)) => {
+                Some((name, kind)) => {
                     let path = [&self.path, name.as_bytes()].concat();
-                    self.entry(&name, is_file, &path).with_context(|| shown(&path))?;
+                    self.entry(&name, kind, &path).with_context(|| shown(&path))?;
                 }
             }
         }
         self.batches.finish()
     }
 
-    fn entry(&mut self, name: &OsStr, is_file: bool, path: &[u8]) -> Result<()> {
-        // A file is looked at when it is open; what else there is, by its name: opening may do something.
-        if is_file {
-            return match self.levels.last().and_then(|level| self.known.lookup(level.meta.ino, name)) {
-                Some(facts) => {
-                    let mut line = line::render(path, &facts.meta(), &[]);
-                    line::add_sha256(&mut line, &facts.digest());
-                    self.batches.push(line, None)
-                }
-                None => self.file(name, path),
-            };
+    fn entry(&mut self, name: &OsStr, kind: Option<Kind>, path: &[u8]) -> Result<()> {
+        // A file and a directory are looked at when they are open; what else there is, by its name: opening may do something.
+        match kind {
+            Some(Kind::File) => self.file_or_known(name, path),
+            Some(Kind::Directory) => self.directory(name, path),
+            _ => self.by_name(name, path),
         }
+    }
+
+    fn file_or_known(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
+        let directory = self.levels.last().map_or(0, |level| level.meta.ino);
+        let Some(facts) = self.known.lookup(directory, name) else { return self.file(name, path) };
+        let mut line = line::render(path, &facts.meta(), &[]);
+        line::add_sha256(&mut line, &facts.digest());
+        self.batches.push(line, None)
+    }
+
+    fn by_name(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
         let meta = self.innermost()?.lookup(name)?.ok_or_else(changed)?;
         self.check_mount(&meta)?;
         match meta.kind {
@@ -129,6 +137,7 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     fn directory(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
         let dir = self.innermost()?.subdir(name)?;
         let meta = dir.meta()?;
+        self.check_mount(&meta)?;
         self.batches.push(line::render(path, &meta, &meta::xattr_values(&dir)?), None)?;
         self.levels.push(Level::new(dir, meta, self.path.len()));
         self.path.extend_from_slice(name.as_bytes());
@@ -166,7 +175,7 @@ impl Level {
         Level { dir: Some(dir), meta, names: Vec::new(), last: None, has_more: true, parent }
     }
 
-    fn next(&mut self) -> Result<Option<(OsString, bool)>> {
+    fn next(&mut self) -> Result<Option<(OsString, Option<Kind>)>> {
         if self.names.is_empty() && self.has_more {
             self.read(NAMES_MAX)?;
         }
@@ -186,7 +195,7 @@ impl Level {
         }
         dir.for_rest(|entry| {
             if self.last.as_ref().is_none_or(|last| entry.name > *last) {
-                smallest.push((entry.name, entry.kind == Some(Kind::File)));
+                smallest.push((entry.name, entry.kind));
             }
             if smallest.len() > most {
                 smallest.pop();
