@@ -7,6 +7,8 @@ use std::io::Write;
 
 /// A longer value of an extended attribute stands as its digest.
 const VALUE_MAX: usize = 64;
+/// What a file's line has beside its name: a line grows once, not in doublings.
+const WORDS: usize = 192;
 
 /// All of an entry but its content: what every line begins with.
 pub fn render(path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
@@ -63,7 +65,7 @@ pub fn add(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 /// The first word of a line; the root is a dot.
 pub fn name(path: &[u8]) -> Vec<u8> {
-    let mut word = Vec::new();
+    let mut word = Vec::with_capacity(path.len() + WORDS);
     match path {
         [] => word.push(b'.'),
         _ => escape(&mut word, path, b""),

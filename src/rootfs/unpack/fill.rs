@@ -19,7 +19,8 @@ const BATCHES: usize = 4;
 const ROOM_MIN: usize = 32 * 1024;
 
 enum Step {
-    Open(Box<FileWriter>),
+    /// The next file of the batch.
+    Open,
     /// These bytes of the batch, to this place in the file.
     Write(u64, Range<usize>),
     Close,
@@ -28,7 +29,7 @@ enum Step {
 struct Batch {
     bytes: Vec<u8>,
     used: usize,
-    files: usize,
+    files: Vec<FileWriter>,
     steps: Vec<Step>,
 }
 
@@ -61,7 +62,7 @@ pub fn filling<T>(read: impl FnOnce(&mut Filler) -> Result<T>) -> Result<T> {
 
 impl Batch {
     fn new() -> Batch {
-        Batch { bytes: vec![0; BATCH_BYTES], used: 0, files: 0, steps: Vec::new() }
+        Batch { bytes: vec![0; BATCH_BYTES], used: 0, files: Vec::new(), steps: Vec::new() }
     }
 
     fn room(&mut self) -> &mut [u8] {
@@ -72,11 +73,11 @@ impl Batch {
 impl Filler {
     /// Fills a file with the data of the entry that the archive has just given.
     pub fn fill<R: Read>(&mut self, archive: &mut Archive<R>, file: FileWriter) -> Result<()> {
-        if self.batch.files == BATCH_FILES {
+        if self.batch.files.len() == BATCH_FILES {
             self.flush()?;
         }
-        self.batch.files += 1;
-        self.batch.steps.push(Step::Open(Box::new(file)));
+        self.batch.files.push(file);
+        self.batch.steps.push(Step::Open);
         while let Some(chunk) = archive.read(self.batch.room())? {
             let end = self.batch.used + chunk.length;
             self.batch.steps.push(Step::Write(chunk.offset, self.batch.used..end));
@@ -101,24 +102,22 @@ impl Filler {
 fn work(to_do: &Receiver<Batch>, done: &Sender<Batch>) -> Result<()> {
     let mut open = None;
     while let Ok(mut batch) = to_do.recv() {
+        let mut files = batch.files.drain(..);
         for step in batch.steps.drain(..) {
-            take(step, &batch.bytes, &mut open)?;
+            match step {
+                Step::Open => open = files.next(),
+                Step::Write(offset, range) => write(&mut open, offset, batch.bytes.get(range).unwrap_or_default())?,
+                Step::Close => open.take().map_or(Ok(()), FileWriter::finish)?,
+            }
         }
-        (batch.used, batch.files) = (0, 0);
+        drop(files);
+        batch.used = 0;
         // Nobody takes it any more after the last one.
         let _ = done.send(batch);
     }
     Ok(())
 }
 
-fn take(step: Step, bytes: &[u8], open: &mut Option<FileWriter>) -> Result<()> {
-    match step {
-        Step::Open(file) => *open = Some(*file),
-        Step::Write(offset, range) => {
-            let bytes = bytes.get(range).unwrap_or_default();
-            open.as_mut().map_or(Ok(()), |file| file.write_at(offset, bytes))?;
-        }
-        Step::Close => open.take().map_or(Ok(()), FileWriter::finish)?,
-    }
-    Ok(())
+fn write(open: &mut Option<FileWriter>, offset: u64, bytes: &[u8]) -> Result<()> {
+    open.as_mut().map_or(Ok(()), |file| file.write_at(offset, bytes))
 }
