@@ -169,12 +169,15 @@ fn late_attributes_do_not_follow_what_took_the_place() {
     writer.put("e", "now a file").unwrap();
     writer.put("f", "now a file").unwrap();
     writer.dir("f").unwrap();
-    // By another hand, behind the writer's back.
-    fs::rename(stage.path("g"), stage.path("moved")).unwrap();
-    symlink(&canary, stage.path("g")).unwrap();
+    // By another hand, behind the writer's back: what is held open gets its attributes where it is, what is named does not.
+    writer.directory(b"h", &Attributes { mode: 0o1777, ..open }).unwrap();
+    for (name, away) in [("g", "held"), ("h", "named")] {
+        fs::rename(stage.path(name), stage.path(away)).unwrap();
+        symlink(&canary, stage.path(name)).unwrap();
+    }
     writer.done();
     let mode = |path: &str| stage.path(path).symlink_metadata().unwrap().mode() & 0o7777;
-    assert_eq!((mode("e"), mode("f"), mode("moved")), (0o644, 0o755, 0o700));
+    assert_eq!((mode("e"), mode("f"), mode("held"), mode("named")), (0o644, 0o755, 0o777, 0o700));
 }
 
 /// A directory that was named by way of a symlink gets its attributes whatever becomes of the symlink.

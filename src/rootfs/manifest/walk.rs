@@ -6,7 +6,7 @@
 use crate::error::{Context, Error, Result};
 use crate::rootfs::manifest::hash::Batches;
 use crate::rootfs::manifest::line;
-use crate::rootfs::writer::{Known, shown};
+use crate::rootfs::writer::{Facts, Known, shown};
 use crate::sys::dir::Dir;
 use crate::sys::meta::{self, Kind, Meta};
 use std::collections::{BinaryHeap, HashMap};
@@ -76,18 +76,20 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     }
 
     fn entry(&mut self, name: &OsStr, kind: Option<Kind>, path: &[u8]) -> Result<()> {
+        let directory = self.levels.last().map_or(0, |level| level.meta.ino);
+        let known = kind.and_then(|kind| self.known.lookup(directory, name, kind));
         // A file and a directory are looked at when they are open; what else there is, by its name: opening may do something.
-        match kind {
-            Some(Kind::File) => self.file_or_known(name, path),
-            Some(Kind::Directory) => self.directory(name, path),
-            _ => self.by_name(name, path),
+        match (kind, known) {
+            (Some(Kind::File), Some(facts)) => self.known_file(path, &facts),
+            (Some(Kind::File), None) => self.file(name, path),
+            (Some(Kind::Directory), known) => self.directory(name, path, known),
+            (_, Some(facts)) => self.other(name, path, &facts.meta(&self.top), &[]),
+            (_, None) => self.by_name(name, path),
         }
     }
 
-    fn file_or_known(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
-        let directory = self.levels.last().map_or(0, |level| level.meta.ino);
-        let Some(facts) = self.known.lookup(directory, name) else { return self.file(name, path) };
-        let mut line = line::render(path, &facts.meta(), &[]);
+    fn known_file(&mut self, path: &[u8], facts: &Facts) -> Result<()> {
+        let mut line = line::render(path, &facts.meta(&self.top), &[]);
         line::add_sha256(&mut line, &facts.digest());
         self.batches.push(line, None)
     }
@@ -96,15 +98,18 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         let meta = self.innermost()?.lookup(name)?.ok_or_else(changed)?;
         self.check_mount(&meta)?;
         match meta.kind {
-            Kind::Directory => return self.directory(name, path),
-            Kind::File => return self.file(name, path),
-            _ if self.link(path, &meta)? => return Ok(()),
-            _ => {}
+            Kind::Directory => self.directory(name, path, None),
+            Kind::File => self.file(name, path),
+            _ if self.link(path, &meta)? => Ok(()),
+            _ => self.other(name, path, &meta, &meta::xattr_values_at(self.innermost()?, name)?),
         }
-        let dir = self.innermost()?;
-        let mut line = line::render(path, &meta, &meta::xattr_values_at(dir, name)?);
+    }
+
+    /// Neither a file nor a directory.
+    fn other(&mut self, name: &OsStr, path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        let mut line = line::render(path, meta, xattrs);
         if meta.kind == Kind::Symlink {
-            line::add_bytes(&mut line, "target", dir.readlink(name)?.as_bytes());
+            line::add_bytes(&mut line, "target", self.innermost()?.readlink(name)?.as_bytes());
         }
         self.batches.push(line, None)
     }
@@ -134,11 +139,14 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         self.batches.push(line, None).map(|()| true)
     }
 
-    fn directory(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
+    fn directory(&mut self, name: &OsStr, path: &[u8], known: Option<Facts>) -> Result<()> {
         let dir = self.innermost()?.subdir(name)?;
-        let meta = dir.meta()?;
+        let (meta, xattrs) = match known {
+            Some(facts) => (facts.meta(&self.top), Vec::new()),
+            None => (dir.meta()?, meta::xattr_values(&dir)?),
+        };
         self.check_mount(&meta)?;
-        self.batches.push(line::render(path, &meta, &meta::xattr_values(&dir)?), None)?;
+        self.batches.push(line::render(path, &meta, &xattrs), None)?;
         self.levels.push(Level::new(dir, meta, self.path.len()));
         self.path.extend_from_slice(name.as_bytes());
         self.path.push(b'/');

@@ -5,6 +5,7 @@ use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::attributes::{Hand, Owned};
 use crate::rootfs::writer::known::{Birth, Facts, Known};
 use crate::rootfs::writer::path::shown;
+use crate::sys::meta::Kind;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -49,9 +50,8 @@ impl Running {
 
 impl FileWriter {
     pub(super) fn new(file: File, path: &[u8], size: u64, attributes: Owned, hand: Hand, ledger: Ledger) -> FileWriter {
-        let is_plain = attributes.mode & 0o7000 == 0 && attributes.xattrs.is_empty();
-        let is_kept = attributes.modified.is_some_and(|time| ledger.known.keeps(time));
-        let hasher = (is_plain && is_kept).then(|| Hasher::new(Algorithm::Sha256));
+        let can_be_known = ledger.known.remembers() && Facts::of(Kind::File, &attributes).is_some();
+        let hasher = can_be_known.then(|| Hasher::new(Algorithm::Sha256));
         let digest = Running { hasher, end: 0 };
         FileWriter { file, path: path.to_vec(), size, end: 0, attributes, hand, digest, ledger }
     }
@@ -85,16 +85,9 @@ impl FileWriter {
     /// Owner, mode, extended attributes and times; after the last byte, because a write takes some of them away.
     pub fn finish(self) -> Result<()> {
         self.complete().with_context(|| shown(&self.path))?;
-        let Owned { mode, uid, gid, modified, .. } = self.attributes;
-        let (seconds, nanoseconds) = modified.unwrap_or_default();
-        let facts = self.digest.finish(self.size).zip(u32::try_from(seconds).ok()).map(|(sha256, seconds)| Facts {
-            mode,
-            uid,
-            gid,
-            size: self.size,
-            modified: (seconds, nanoseconds),
-            sha256,
-        });
+        let digest = self.digest.finish(self.size);
+        let facts = Facts::of(Kind::File, &self.attributes).zip(digest);
+        let facts = facts.map(|(facts, sha256)| Facts { size: self.size, sha256, ..facts });
         self.ledger.known.set(self.ledger.birth, facts);
         Ok(())
     }

@@ -1,15 +1,16 @@
-//! What the writer knows of the regular files that it has filled: enough for their lines in the manifest, so that nobody
-//! has to open and read them again.
+//! What the writer knows of the files that it has filled, of symlinks, and of directories that it is done with: enough for
+//! their lines in the manifest, so that nobody has to look at them again.
 //!
-//! A file is known by its directory's inode number and its name there. It is known only if what it was given is what it
-//! has: plain permission bits, no extended attributes, a time that every filesystem here keeps, one name, its bytes
-//! written from first to last. Of anything else nothing is known, and it is looked at.
+//! An entry is known by its directory's inode number and its name there. It is known only if what it was given is what it
+//! has: plain permission bits, no extended attributes, a time that every filesystem here keeps; of a file also one name,
+//! and its bytes written from first to last. Of anything else nothing is known, and it is looked at.
 //!
 //! Keys are hashes under a key of this process: two of a hundred thousand names meet once in a billion imports, and an
 //! archive cannot aim at it.
 
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::rootfs::writer::attributes::Owned;
 use crate::sys::dir::Dir;
 use crate::sys::meta::{self, Kind, Meta};
 use std::collections::HashMap;
@@ -18,40 +19,54 @@ use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Files that are remembered: 6 MB, as much as a table of 64 Ki places holds. Others are read again.
+/// Entries that are remembered: 8 MB, as much as a table of 64 Ki places holds. Others are looked at again.
 const KNOWN_MAX: usize = 56 * 1024;
 /// A time at the finest step, within the bounds of every filesystem.
 const FINE_TIME: (i64, u32) = (1, 999_999_999);
 const LAST_TIME: i64 = i32::MAX as i64;
 
-/// Of one regular file.
+/// Of one file, symlink or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
+    pub kind: Kind,
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    pub size: u64,
     /// Seconds and nanoseconds.
     pub modified: (u32, u32),
+    /// Of a file: its bytes.
+    pub size: u64,
     pub sha256: [u8; 32],
+    /// Of a directory: its own number.
+    pub ino: u64,
 }
 
 impl Facts {
-    /// As a look at it would tell, as far as a manifest needs it.
-    pub fn meta(&self) -> Meta {
+    /// Of what was given these attributes. None when something of them may have become something else.
+    pub(super) fn of(kind: Kind, attributes: &Owned) -> Option<Facts> {
+        let Owned { mode, uid, gid, modified: Some((seconds, nanoseconds)), ref xattrs } = *attributes else {
+            return None;
+        };
+        let is_plain = mode & 0o7000 == 0 && xattrs.is_empty() && (0..=LAST_TIME).contains(&seconds);
+        let modified = (u32::try_from(seconds).ok()?, nanoseconds);
+        is_plain.then_some(Facts { kind, mode, uid, gid, modified, size: 0, sha256: [0; 32], ino: 0 })
+    }
+
+    /// As a look at it would tell, as far as a manifest needs it; `top` is in the same mount.
+    pub fn meta(&self, top: &Meta) -> Meta {
         let (seconds, nanoseconds) = self.modified;
         Meta {
-            kind: Kind::File,
+            kind: self.kind,
             mode: self.mode,
             uid: self.uid,
             gid: self.gid,
-            dev: (0, 0),
-            ino: 0,
+            dev: top.dev,
+            ino: self.ino,
             size: self.size,
             blocks: 0,
             links: 1,
             rdev: (0, 0),
-            mount: 0,
+            mount: top.mount,
             modified: (i64::from(seconds), nanoseconds),
         }
     }
@@ -77,7 +92,7 @@ struct Shared {
     key: RandomState,
     /// 0 where files are not what they are given.
     most: usize,
-    files: Mutex<HashMap<u64, (u64, Option<Facts>)>>,
+    entries: Mutex<HashMap<u64, (u64, Option<Facts>)>>,
 }
 
 impl Known {
@@ -92,38 +107,38 @@ impl Known {
     }
 
     fn of(most: usize) -> Known {
-        Known(Arc::new(Shared { key: RandomState::new(), most, files: Mutex::default() }))
+        Known(Arc::new(Shared { key: RandomState::new(), most, entries: Mutex::default() }))
     }
 
     pub(super) fn birth(&self, directory: u64, name: &OsStr, number: u64) -> Birth {
         Birth { key: self.0.key.hash_one((directory, name)), number }
     }
 
-    /// A time that is kept as it is.
-    pub(super) fn keeps(&self, (seconds, _): (i64, u32)) -> bool {
-        self.0.most > 0 && (0..=LAST_TIME).contains(&seconds)
+    /// Whether it is worth to find out anything.
+    pub(super) fn remembers(&self) -> bool {
+        self.0.most > 0
     }
 
     /// None: what has the name now must be looked at.
     pub(super) fn set(&self, birth: Birth, facts: Option<Facts>) {
-        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_room = files.len() < self.0.most;
-        match files.get_mut(&birth.key) {
+        let mut entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = entries.len() < self.0.most;
+        match entries.get_mut(&birth.key) {
             Some((number, known)) if *number <= birth.number => (*number, *known) = (birth.number, facts),
             Some(_) => {}
-            None if has_room => drop(files.insert(birth.key, (birth.number, facts))),
+            None if has_room => drop(entries.insert(birth.key, (birth.number, facts))),
             None => {}
         }
     }
 
-    /// What is known of a regular file in a directory of this inode number.
-    pub fn lookup(&self, directory: u64, name: &OsStr) -> Option<Facts> {
+    /// What is known of a name in a directory of this inode number, if it is of this kind.
+    pub fn lookup(&self, directory: u64, name: &OsStr, kind: Kind) -> Option<Facts> {
         if self.0.most == 0 {
             return None;
         }
         let key = self.0.key.hash_one((directory, name));
-        let files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.get(&key).and_then(|(_, facts)| *facts)
+        let entries = self.0.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&key).and_then(|(_, facts)| *facts).filter(|facts| facts.kind == kind)
     }
 }
 
@@ -139,7 +154,8 @@ fn keeps_what_it_is_given(tree: &Dir) -> Result<bool> {
 mod tests {
     use super::*;
     fn facts(size: u64) -> Option<Facts> {
-        Some(Facts { mode: 0o644, uid: 0, gid: 0, size, modified: (1, 2), sha256: [7; 32] })
+        let (mode, uid, gid) = (0o644, 0, 0);
+        Some(Facts { kind: Kind::File, mode, uid, gid, size, modified: (1, 2), sha256: [7; 32], ino: 0 })
     }
 
     #[test]
@@ -149,11 +165,11 @@ mod tests {
         let (first, second) = (known.birth(7, name, 1), known.birth(7, name, 2));
         known.set(second, facts(2));
         known.set(first, facts(1));
-        assert_eq!(known.lookup(7, name), facts(2));
-        assert_eq!(known.lookup(8, name), None);
+        assert_eq!(known.lookup(7, name, Kind::File), facts(2));
+        assert_eq!(known.lookup(8, name, Kind::File), None);
         known.set(known.birth(7, name, 3), None);
         known.set(second, facts(2));
-        assert_eq!(known.lookup(7, name), None);
+        assert_eq!(known.lookup(7, name, Kind::File), None);
     }
 
     #[test]
@@ -162,10 +178,10 @@ mod tests {
         for number in 0..4 {
             known.set(known.birth(number, OsStr::new("a"), number), facts(number));
         }
-        let found: Vec<_> = (0..4).map(|number| known.lookup(number, OsStr::new("a"))).collect();
+        let found: Vec<_> = (0..4).map(|number| known.lookup(number, OsStr::new("a"), Kind::File)).collect();
         assert_eq!(found, [facts(0), facts(1), None, None]);
         known.set(known.birth(1, OsStr::new("a"), 9), facts(9));
-        assert_eq!(known.lookup(1, OsStr::new("a")), facts(9));
-        assert_eq!(Known::nothing().lookup(1, OsStr::new("a")), None);
+        assert_eq!(known.lookup(1, OsStr::new("a"), Kind::File), facts(9));
+        assert_eq!(Known::nothing().lookup(1, OsStr::new("a"), Kind::File), None);
     }
 }

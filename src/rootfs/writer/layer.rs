@@ -46,6 +46,11 @@ impl Layer {
         self.brought.contains(&self.key.hash_one((ino, name)))
     }
 
+    /// Whether there are layers at all.
+    pub fn has_begun(&self) -> bool {
+        self.number > 0
+    }
+
     pub fn has_earlier(&self) -> bool {
         self.number > 1
     }

@@ -13,8 +13,10 @@
 //!
 //! A missing parent is made, root's, 0755; one that is no directory, or a symlink that leads nowhere, is an error.
 //! Character devices 0/0 and the attributes of an overlay (see `attributes`) never reach the tree: in a lower layer they
-//! would hide files. Directories are 0700 until [`Writer::finish`]; it gives each its attributes if what stands at its
-//! path then is still the directory that was made, through no symlink that took its name (CVE-2026-33056).
+//! would hide files. Directories are 0700 until nothing more is made in them. A plain one of an archive without layers gets
+//! its attributes when it is let go of, through the descriptor it was made with. All others get them by
+//! [`Writer::finish`], if what stands at their path then is still the directory that was made, through no symlink that
+//! took its name (CVE-2026-33056).
 //!
 //! Needs openat2(2), Linux 5.6. New inodes are given modes for the umask that the program sets (`create::UMASK`).
 
@@ -28,7 +30,7 @@ mod pending;
 
 pub use attributes::{Attributes, Xattrs};
 pub use file::FileWriter;
-pub use known::Known;
+pub use known::{Facts, Known};
 pub(in crate::rootfs) use path::shown;
 
 use crate::error::{Context, Errno, Error, Result};
@@ -39,7 +41,7 @@ use crate::sys::{create, credentials, dir, meta, tree};
 use attributes::{Hand, Owned};
 use file::Ledger;
 use layer::Layer;
-use parents::{Parents, Place};
+use parents::{Due, Parents, Place};
 use path::{TreePath, as_path};
 use pending::{Pending, Record};
 use std::collections::HashSet;
@@ -49,6 +51,8 @@ use std::sync::Arc;
 
 /// Paths of left-out devices that are remembered, so that hard links to them are left out too.
 const LEFT_OUT_MAX: usize = 100_000;
+/// The mode of a directory in which something is still to be made.
+const NEW_DIRECTORY: u32 = 0o700;
 const ACL_DEFAULT: &str = "system.posix_acl_default";
 const ACL_ACCESS: &str = "system.posix_acl_access";
 
@@ -98,7 +102,7 @@ impl Writer {
         let known = Known::in_tree(&tree);
         let mut writer = Writer {
             tree,
-            parents: Parents::new(root)?,
+            parents: Parents::new(root, known.clone())?,
             bounds,
             tally: Tally::new(bounds),
             hand: Hand::new(owner),
@@ -145,12 +149,22 @@ impl Writer {
             return self.later(&[], &top, true, attributes);
         }
         let (parent, name) = self.place(path)?;
-        let cleared = match create::directory(&parent.dir, name, 0o700) {
+        let cleared = match create::directory(&parent.dir, name, NEW_DIRECTORY) {
             Err(error) if error.errno() == Some(Errno::EXIST) => Some(self.clear_for_directory(&parent, name)?),
             other => other.map(|()| None)?,
         };
+        let birth = self.known.birth(parent.ino, name, self.tally.entries());
+        if cleared != Some(false) && !parent.is_linked && self.is_given_early(&attributes) {
+            let place = Place { takes_attributes: true, ..Place::of(parent.dir.subdir(name)?)? };
+            self.parents.owes_nothing(place.ino);
+            let record = Record { path: path.bytes().to_vec(), ino: place.ino, is_again: false, attributes };
+            self.parents.hold(path.bytes(), place, Some(Due { record, birth }));
+            return Ok(());
+        }
+        self.known.set(birth, None);
         let place = Place { is_linked: parent.is_linked, ..Place::of(parent.dir.place(name)?)? };
-        let made = self.parents.hold(path.bytes(), place);
+        self.parents.owes_nothing(place.ino);
+        let made = self.parents.hold(path.bytes(), place, None);
         self.layer.bring(&parent, name);
         let real = made.is_linked.then(|| self.real_path(&made)).flatten();
         // It may have taken the place of the symlink that its own path leads over: that path leads elsewhere now.
@@ -158,6 +172,30 @@ impl Writer {
             self.parents.forget();
         }
         self.later(real.as_deref().unwrap_or(path.bytes()), &made, cleared == Some(false), attributes)
+    }
+
+    /// Whether a new directory can have its attributes before all is done: what is made in it later is made by root, takes
+    /// nothing over from it, and no layer removes something in it.
+    fn is_given_early(&self, attributes: &Owned) -> bool {
+        let is_plain = attributes.mode & 0o7000 == 0 && attributes.xattrs.is_empty();
+        is_plain && self.hand.owner.0 == 0 && !self.layer.has_begun()
+    }
+
+    /// Gives directories that were let go of what is due to them.
+    fn settle(&mut self) -> Result<()> {
+        for (place, due) in self.parents.take_left() {
+            let record = &due.record;
+            if !place.takes_attributes || !self.parents.can_remember() {
+                self.pending.push(&self.tree, record)?;
+                continue;
+            }
+            let given = self.hand.give(&place.dir, &record.path, NEW_DIRECTORY, &record.attributes);
+            given.with_context(|| shown(&record.path))?;
+            let facts = Facts::of(Kind::Directory, &record.attributes);
+            self.known.set(due.birth, facts.map(|facts| Facts { ino: record.ino, ..facts }));
+            self.parents.remember(due);
+        }
+        Ok(())
     }
 
     /// Where it stands, when it was named by way of a symlink: that may lead elsewhere at the end. None where /proc cannot tell.
@@ -172,7 +210,7 @@ impl Writer {
             return Ok(false);
         }
         self.clear(parent, name)?;
-        create::directory(&parent.dir, name, 0o700).map(|()| true)
+        create::directory(&parent.dir, name, NEW_DIRECTORY).map(|()| true)
     }
 
     /// A regular file of exactly `size` bytes, holes included. It can be filled and finished at any time and by any
@@ -190,7 +228,12 @@ impl Writer {
     pub fn symlink(&mut self, path: &[u8], target: &[u8], attributes: &Attributes) -> Result<()> {
         let path = self.entry(path)?;
         let make = |dir: &Dir, name: &OsStr| create::symlink(dir, name, OsStr::from_bytes(target));
-        self.make_at(&path, make, attributes, false).with_context(|| shown(path.bytes()))
+        let ino = self.make_at(&path, make, attributes, false).with_context(|| shown(path.bytes()))?;
+        let birth = self.known.birth(ino, path.split().1, self.tally.entries());
+        // A symlink has no mode.
+        let attributes = Owned { mode: 0, ..Owned::of(attributes) };
+        self.known.set(birth, Facts::of(Kind::Symlink, &attributes));
+        Ok(())
     }
 
     /// A FIFO or a device. A character device 0/0 is left out with a note.
@@ -205,7 +248,8 @@ impl Writer {
             Node::BlockDevice(major, minor) => (Kind::BlockDevice, (major, minor)),
         };
         let make = |dir: &Dir, name: &OsStr| create::node(dir, name, kind, attributes.mode, rdev);
-        self.make_at(&path, make, attributes, true).with_context(|| shown(path.bytes()))
+        self.make_at(&path, make, attributes, true).with_context(|| shown(path.bytes()))?;
+        Ok(())
     }
 
     /// Another name for what is in the tree already, not for a directory; of a symlink itself.
@@ -278,13 +322,15 @@ impl Writer {
     /// Gives the directories their attributes.
     pub fn finish(mut self) -> Result<Totals> {
         self.parents.forget();
+        self.settle()?;
         let (parents, hand) = (&self.parents, &self.hand);
         self.pending.for_each(|record| give_directory(parents, hand, &record).with_context(|| shown(&record.path)))?;
         Ok(Totals { entries: self.tally.entries(), bytes: self.tally.bytes(), notes: self.hand.take_notes() })
     }
 
-    /// Counts an entry and checks its path.
+    /// Begins an entry: counts it and checks its path.
     fn entry(&mut self, path: &[u8]) -> Result<TreePath> {
+        self.settle()?;
         self.tally.add_entry(path)?;
         TreePath::parse(path)
     }
@@ -295,10 +341,11 @@ impl Writer {
         if path.is_root() {
             return Err(Error::invalid("the root of the tree is no directory"));
         }
-        let Writer { parents, tally, layer, hand, .. } = self;
+        let Writer { parents, tally, layer, hand, known, .. } = self;
         let place = parents.ensure(parent, |path, above, name| {
             tally.add_entry(path)?;
             layer.bring(above, name);
+            known.set(known.birth(above.ino, name, tally.entries()), None);
             if hand.owner == (0, 0) { Ok(()) } else { create::set_owner_at(&above.dir, name, 0, 0) }
         })?;
         Ok((place, name))
@@ -318,17 +365,19 @@ impl Writer {
         Ok((made, place.ino))
     }
 
+    /// The same for what gets its attributes by its name. Gives its directory's inode number.
     fn make_at(
         &mut self,
         path: &TreePath,
         make: impl Fn(&Dir, &OsStr) -> Result<()>,
         attributes: &Attributes,
         has_mode: bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         // Before: what is made may take the place of a symlink that led here.
         let (place, name) = self.place(path)?;
         self.make(path, make)?;
-        self.hand.give_at(&place.dir, name, path.bytes(), attributes, has_mode)
+        self.hand.give_at(&place.dir, name, path.bytes(), attributes, has_mode)?;
+        Ok(place.ino)
     }
 
     /// Removes what has the name of a new entry.

@@ -2,18 +2,28 @@
 //!
 //! A path is resolved by the kernel as if the tree's root were `/`: symlinks in it (`lib -> usr/lib`) are followed
 //! inside the tree, and nothing leads out of it. What is missing on the way is made.
+//!
+//! A directory may have something due: the attributes that it gets when nothing more is made in it. Archives hold what is
+//! in a directory together, as a rule: when it is let go of, its time has come ([`Parents::take_left`]). When it is opened
+//! again all the same it gets them once more.
 
 use crate::error::{Context, Errno, Error, Result};
+use crate::rootfs::writer::known::{Birth, Known};
 use crate::rootfs::writer::path::{as_path, shown};
+use crate::rootfs::writer::pending::Record;
 use crate::sys::create;
 use crate::sys::dir::Dir;
 use crate::sys::resolve::Root;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// Directories held open, the innermost ones of a path; far below the usual limit of 1024 descriptors.
 const HELD_MAX: usize = 64;
+
+/// Directories that are remembered to have got what was due, 3 MB; others wait for the end.
+const GIVEN_MAX: usize = 16 * 1024;
 
 /// A directory in the tree.
 #[derive(Debug)]
@@ -22,13 +32,29 @@ pub struct Place {
     pub ino: u64,
     /// Its path leads over a symlink, which may lead elsewhere later.
     pub is_linked: bool,
+    /// It is open for more than making names in it.
+    pub takes_attributes: bool,
 }
 
 impl Place {
     pub fn of(dir: Dir) -> Result<Place> {
         let ino = dir.meta()?.ino;
-        Ok(Place { dir, ino, is_linked: false })
+        Ok(Place { dir, ino, is_linked: false, takes_attributes: false })
     }
+}
+
+/// What a directory is to get, and the name that it was made under.
+#[derive(Debug)]
+pub struct Due {
+    pub record: Record,
+    pub birth: Birth,
+}
+
+struct Held {
+    /// Of its path.
+    length: usize,
+    place: Arc<Place>,
+    due: Option<Due>,
 }
 
 pub struct Parents {
@@ -36,13 +62,26 @@ pub struct Parents {
     top: Arc<Place>,
     /// The path of the innermost directory held; the others are beginnings of it.
     path: Vec<u8>,
-    held: Vec<(usize, Arc<Place>)>,
+    held: Vec<Held>,
+    /// Let go of, with something due.
+    left: Vec<(Arc<Place>, Due)>,
+    /// What directories have got, by their inode numbers.
+    given: HashMap<u64, Due>,
+    known: Known,
 }
 
 impl Parents {
-    pub fn new(root: Dir) -> Result<Parents> {
+    pub fn new(root: Dir, known: Known) -> Result<Parents> {
         let top = Arc::new(Place::of(root.reopen()?)?);
-        Ok(Parents { root: Root::of(root.into()), top, path: Vec::new(), held: Vec::new() })
+        Ok(Parents {
+            root: Root::of(root.into()),
+            top,
+            path: Vec::new(),
+            held: Vec::new(),
+            left: Vec::new(),
+            given: HashMap::new(),
+            known,
+        })
     }
 
     pub fn root(&self) -> &Root {
@@ -63,7 +102,9 @@ impl Parents {
             Err(error) if error.errno() == Some(Errno::LOOP) => (self.root.directory(as_path(path))?, true),
             other => (Dir::from_fd(other?), false),
         };
-        Ok(self.hold(path, Place { is_linked, ..Place::of(dir)? }))
+        let place = Place { is_linked, ..Place::of(dir)? };
+        let due = self.due(place.ino);
+        Ok(self.hold(path, place, due))
     }
 
     /// The same; None when there is no such directory, for whatever reason.
@@ -115,40 +156,83 @@ impl Parents {
             other => other?,
         }
         made(prefix, &above, name)?;
-        self.open(prefix).map(drop)
+        let made = self.open(prefix)?;
+        self.owes_nothing(made.ino);
+        Ok(())
     }
 
     /// Holds a directory that has just been made.
-    pub fn hold(&mut self, path: &[u8], place: Place) -> Arc<Place> {
+    pub fn hold(&mut self, path: &[u8], place: Place, due: Option<Due>) -> Arc<Place> {
         self.leave(path);
         if self.held.len() == HELD_MAX {
-            self.held.remove(0);
+            let outermost = self.held.remove(0);
+            self.let_go(outermost);
         }
         let place = Arc::new(place);
         self.path.clear();
         self.path.extend_from_slice(path);
-        self.held.push((path.len(), Arc::clone(&place)));
+        self.held.push(Held { length: path.len(), place: Arc::clone(&place), due });
         place
     }
 
     /// Forgets what is held: something that may be on its path is about to be replaced.
     pub fn forget(&mut self) {
-        self.held.clear();
+        while let Some(held) = self.held.pop() {
+            self.let_go(held);
+        }
+    }
+
+    /// Directories that were let go of, and what is due to them.
+    pub fn take_left(&mut self) -> Vec<(Arc<Place>, Due)> {
+        std::mem::take(&mut self.left)
+    }
+
+    /// Whether one more directory can be remembered.
+    pub fn can_remember(&self) -> bool {
+        self.given.len() < GIVEN_MAX
+    }
+
+    /// Remembers what a directory has got.
+    pub fn remember(&mut self, due: Due) {
+        self.given.insert(due.record.ino, due);
+    }
+
+    /// Nothing is due to the directory of this number any more: it is a new one, or something else becomes of it.
+    pub fn owes_nothing(&mut self, ino: u64) {
+        self.given.remove(&ino);
+        self.left.retain(|(_, due)| due.record.ino != ino);
+        self.held.iter_mut().filter(|held| held.place.ino == ino).for_each(|held| held.due = None);
+    }
+
+    /// What a directory that is opened again was to get, or has got.
+    fn due(&mut self, ino: u64) -> Option<Due> {
+        match self.left.iter().position(|(_, due)| due.record.ino == ino) {
+            Some(index) => Some(self.left.swap_remove(index).1),
+            None => self.given.remove(&ino).inspect(|due| self.known.set(due.birth, None)),
+        }
+    }
+
+    fn let_go(&mut self, held: Held) {
+        if let Some(due) = held.due {
+            self.left.push((held.place, due));
+        }
     }
 
     fn innermost(&self) -> &Arc<Place> {
-        self.held.last().map_or(&self.top, |(_, place)| place)
+        self.held.last().map_or(&self.top, |held| &held.place)
     }
 
     /// Lets go of what is not on the way to `path`; the length of the beginning of `path` that is still held.
     fn leave(&mut self, path: &[u8]) -> usize {
-        while let Some((length, _)) = self.held.last() {
-            let (length, beginning) = (*length, path.get(..*length));
-            let on_the_way = beginning.is_some() && beginning == self.path.get(..length);
-            if on_the_way && matches!(path.get(length), None | Some(b'/')) {
+        while let Some(held) = self.held.pop() {
+            let beginning = path.get(..held.length);
+            let on_the_way = beginning.is_some() && beginning == self.path.get(..held.length);
+            if on_the_way && matches!(path.get(held.length), None | Some(b'/')) {
+                let length = held.length;
+                self.held.push(held);
                 return length;
             }
-            self.held.pop();
+            self.let_go(held);
         }
         0
     }
