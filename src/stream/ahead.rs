@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 /// Bytes of one buffer, and how many go round.
-const BUFFER: usize = 512 << 10;
+const BUFFER: usize = 1 << 20;
 const BUFFERS: usize = 3;
 
 enum Message {

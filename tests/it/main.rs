@@ -3,6 +3,7 @@
 
 mod ask;
 mod bus;
+mod calls;
 mod completions;
 mod compressed;
 mod config;
