@@ -129,6 +129,7 @@ mod tests {
         examples: &[],
         payload: false,
         root: false,
+        image: Image::Works,
     };
 
     fn args(flags: &[(&'static str, &str)]) -> Args {

@@ -290,6 +290,7 @@ mod tests {
             examples: &[],
             payload: matches!(operands.tail, Tail::Command { .. }),
             root: true,
+            image: Image::Works,
         }
     }
 

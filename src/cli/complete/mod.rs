@@ -165,7 +165,17 @@ mod tests {
     use crate::cli::spec::Operands;
 
     const fn command(name: &'static str, operands: Operands) -> Command {
-        Command { name, about: "", long: &[], flags: &[], operands, examples: &[], payload: false, root: true }
+        Command {
+            name,
+            about: "",
+            long: &[],
+            flags: &[],
+            operands,
+            examples: &[],
+            payload: false,
+            root: true,
+            image: Image::Works,
+        }
     }
 
     fn kinds(name: &'static str, operands: Operands) -> Option<Vec<(Kind, bool)>> {
