@@ -11,8 +11,9 @@ use crate::sys::resolve::Root;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// What a path leads to that is not there: nobody can make anything of this name.
-const ABSENT: &str = "/proc/self/fd/absent";
+/// What is not there stands at a place that nobody can make.
+const NO_DATADIR: &str = "/proc/self/fd/no-datadir";
+const NO_CONFIG: &str = "/proc/self/fd/no-config";
 
 /// An image's root directory.
 pub struct Image {
@@ -45,14 +46,16 @@ impl Image {
         datadir::check_path(datadir)?;
         let place = match self.datadir(datadir, makes)? {
             Some(dir) => hold(dir.as_fd().try_clone_to_owned()?)?,
-            None => (ABSENT.into(), self.shown(datadir)),
+            None => (NO_DATADIR.into(), self.shown(datadir)),
         };
-        error::show_as(&place.0, &place.1);
-        let file = self.file(config)?;
+        let file = self.directory_of(config)?;
         let root = hold(self.root.into_fd())?;
-        error::show_as(&root.0, &root.1);
-        let places = Places { root: root.0, datadir: place.1, config: file.1 };
-        Ok(Paths::under("/").with_datadir(place.0).with_config(file.0).with_image(places))
+        for (place, shown) in [&place, &file, &root] {
+            error::show_as(place, shown);
+        }
+        let name = config.file_name().unwrap_or_default();
+        let places = Places { root: root.0, datadir: place.1, config: file.1.join(name) };
+        Ok(Paths::under("/").with_datadir(place.0).with_config(file.0.join(name)).with_image(places))
     }
 
     /// What of the datadir is there is what the image's own system would take: root's, with rooms that are directories.
@@ -92,19 +95,13 @@ impl Image {
         Ok(())
     }
 
-    /// A file that may be there or not: its place, and its name for the user.
-    fn file(&self, path: &Path) -> Result<(PathBuf, PathBuf)> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::usage(format!("--config: {path:?} is no file")));
-        };
-        match self.root.directory(parent) {
-            Err(error) if error.is_not_found() => Ok((Path::new(ABSENT).join(name), self.shown(path))),
-            Err(error) => Err(error.context(format!("config {:?}", self.shown(path)))),
-            Ok(dir) => {
-                let (place, shown) = hold(dir.as_fd().try_clone_to_owned()?)?;
-                error::show_as(&place, &shown);
-                Ok((place.join(name), shown.join(name)))
-            }
+    /// Where a file is, or would be.
+    fn directory_of(&self, file: &Path) -> Result<(PathBuf, PathBuf)> {
+        let directory = file.parent().ok_or_else(|| Error::usage(format!("--config: {file:?} is no file")))?;
+        match self.root.directory(directory) {
+            Err(error) if error.is_not_found() => Ok((NO_CONFIG.into(), self.shown(directory))),
+            Err(error) => Err(error.context(format!("config {:?}", self.shown(file)))),
+            Ok(dir) => hold(dir.as_fd().try_clone_to_owned()?),
         }
     }
 
