@@ -112,7 +112,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::{Flag, Operands};
+    use crate::cli::spec::{Flag, Image, Operands};
     use std::os::unix::ffi::OsStringExt;
 
     static COMMAND: Command = Command {

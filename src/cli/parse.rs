@@ -272,7 +272,7 @@ fn lossy(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::Operands;
+    use crate::cli::spec::{Image, Operands};
     use std::os::unix::ffi::OsStringExt;
 
     const fn command(name: &'static str, operands: Operands) -> Command {

@@ -22,7 +22,7 @@ pub const SPEC: Command = Command {
     operands: Operands::any("NAME..."),
     examples: &[
         ("sdme enable web", "web is started when the system boots"),
-        ("sdme --root /run/image enable web", "the same in an image"),
+        ("sdme enable web --root /run/image", "the same in an image that is being built"),
     ],
     payload: false,
     root: true,

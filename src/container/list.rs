@@ -226,7 +226,7 @@ fn part(dir: &Dir, name: &str) -> Result<Dir> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::{Layer, Services};
+    use crate::container::state::{Layer, Rootfs, Services};
     use crate::sys::tree::Scratch;
     use std::fs;
     use std::path::PathBuf;

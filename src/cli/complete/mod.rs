@@ -162,7 +162,7 @@ fn groups(table: &[&'static Command]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::Operands;
+    use crate::cli::spec::{Image, Operands};
 
     const fn command(name: &'static str, operands: Operands) -> Command {
         Command {
