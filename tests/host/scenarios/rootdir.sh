@@ -60,7 +60,7 @@ contains "$stdout" '^web +stopped'
 check "the image boots" systemd-run -q --unit=rootdir -p Delegate=yes -p KillMode=mixed -p Type=notify \
   systemd-nspawn -q --boot --keep-unit --notify-ready=yes --machine=rootdir --directory="$image" \
   --bind="$changed/upper/var/lib/sdme:/var/lib/sdme" --private-network
-leader=$(machinectl show rootdir -P Leader)
+leader=$(machinectl show rootdir -p Leader --value)
 inside() { nsenter -t "$leader" -a "$@"; }
 check "ps in it" inside /usr/local/bin/sdme ps --json
 contains "$stdout" '"name":"web".*"enabled":true'
