@@ -5,6 +5,8 @@
 pub use rustix::io::Errno;
 use std::fmt;
 use std::io;
+use std::path::Path;
+use std::sync::RwLock;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -104,16 +106,41 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for context in self.contexts.iter().rev() {
-            write!(f, "{context}: ")?;
-        }
-        f.write_str(&self.message)?;
+        let mut text: String = self.contexts.iter().rev().map(|context| format!("{context}: ")).collect();
+        text.push_str(&self.message);
         match self.kind {
-            Kind::Os(number) if self.message.is_empty() => f.write_str(&errno_text(number)),
-            Kind::Os(number) => write!(f, ": {}", errno_text(number)),
-            _ => Ok(()),
+            Kind::Os(number) if self.message.is_empty() => text.push_str(&errno_text(number)),
+            Kind::Os(number) => text.push_str(&format!(": {}", errno_text(number))),
+            _ => {}
         }
+        f.write_str(&with_shown_places(text))
     }
+}
+
+/// Places that are opened by a descriptor's path, and what the user calls them.
+static SHOWN: RwLock<Vec<(String, String)>> = RwLock::new(Vec::new());
+
+/// From now on errors call `place` by the words `shown`.
+pub fn show_as(place: &Path, shown: &Path) {
+    if let Ok(mut places) = SHOWN.write() {
+        places.push((place.display().to_string(), shown.display().to_string()));
+    }
+}
+
+fn with_shown_places(text: String) -> String {
+    let Ok(places) = SHOWN.read() else { return text };
+    places.iter().fold(text, |text, (place, shown)| renamed(&text, place, shown))
+}
+
+/// `/proc/self/fd/1` is not meant where `/proc/self/fd/12` stands.
+fn renamed(text: &str, place: &str, shown: &str) -> String {
+    let mut parts = text.split(place);
+    let mut renamed = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        renamed.push_str(if part.starts_with(|next: char| next.is_ascii_digit()) { place } else { shown });
+        renamed.push_str(part);
+    }
+    renamed
 }
 
 impl std::error::Error for Error {}
@@ -167,6 +194,12 @@ fn errno_text(number: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_shown_by_its_name_and_no_other_is() {
+        let text = "open(\"/proc/self/fd/1/fs\") of /proc/self/fd/12/fs and /proc/self/fd/1";
+        assert_eq!(renamed(text, "/proc/self/fd/1", "/image"), "open(\"/image/fs\") of /proc/self/fd/12/fs and /image");
+    }
 
     #[test]
     fn contexts_stand_in_front_of_the_cause() {

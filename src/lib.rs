@@ -23,19 +23,21 @@ pub mod text;
 pub mod ui;
 
 use cli::parse::{Args, Refusal, Request};
+use cli::spec::Image as InImage;
 use cli::{help, parse};
 use cmd::Context as VerbContext;
 use config::Config;
 use container::direct::{self, Console};
 use container::enter;
 use error::{Context, Error, Kind, Result};
-use paths::Paths;
+use paths::{DEFAULT_CONFIG, DEFAULT_DATADIR, Paths};
 use rootfs::prepare::place;
 use std::env;
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use store::image::Image;
 use store::name::Name;
 use ui::out;
 
@@ -83,10 +85,24 @@ fn supervise(words: &[OsString]) -> u8 {
 }
 
 fn run(args: &Args) -> u8 {
+    if let Err(error) = refuse_in_image(args) {
+        // No payload was ever meant to run.
+        return fail(&error, false);
+    }
     match verb(args) {
         Ok(code) => code,
         Err(error) => fail(&error, args.command().payload),
     }
+}
+
+/// In an image nothing runs, nor does anything of it run on this machine.
+fn refuse_in_image(args: &Args) -> Result<()> {
+    let command = args.command();
+    if args.value("root").is_some() && command.image == InImage::Refused {
+        let what = format!("--root: nothing runs in an image: sdme {} is for the booted system", command.name);
+        return Err(Error::usage(what));
+    }
+    Ok(())
 }
 
 fn verb(args: &Args) -> Result<u8> {
@@ -122,7 +138,10 @@ fn help_text(scope: &str, long: bool) -> String {
 }
 
 fn context(args: &Args) -> Result<VerbContext> {
-    let (paths, config) = paths(args)?;
+    let Setting { paths, config, found_at_boot } = match image(args)? {
+        Some(image) => setting_of_image(args, image)?,
+        None => setting(args)?,
+    };
     let (stdin_tty, stderr_tty) = (std::io::stdin().is_terminal(), std::io::stderr().is_terminal());
     Ok(VerbContext {
         paths,
@@ -138,26 +157,72 @@ fn context(args: &Args) -> Result<VerbContext> {
         stdout_tty: std::io::stdout().is_terminal(),
         stderr_tty,
         config,
+        found_at_boot,
     })
 }
 
+/// What flags, environment and config come to.
+struct Setting {
+    paths: Paths,
+    config: Config,
+    found_at_boot: bool,
+}
+
+/// The image that the flag names. None without it, and where it names this system itself.
+fn image(args: &Args) -> Result<Option<Image>> {
+    match path_choice(args, "root", None)? {
+        Some(path) => Image::open(&path),
+        None => Ok(None),
+    }
+}
+
+/// Flag, then the image's config, then default. The environment is this machine's, and says nothing about an image.
+fn setting_of_image(args: &Args, image: Image) -> Result<Setting> {
+    let chosen = |flag| path_in_image(args, flag);
+    let named = chosen("config")?;
+    let file = named.clone().unwrap_or_else(|| DEFAULT_CONFIG.into());
+    let needed = named.is_some() && args.command().name != cmd::config::SET.name;
+    let config = match image.read(&file, config::CONFIG_MAX)? {
+        Some(text) => utf8(text).and_then(|text| Config::parse(&text)).with_context(|| format!("config {file:?}"))?,
+        None if needed => return Err(Error::new(Kind::NotFound, format!("config {file:?}: the image has none"))),
+        None => Config::default(),
+    };
+    let configured = config.datadir.clone().unwrap_or_else(|| DEFAULT_DATADIR.into());
+    let datadir = chosen("datadir")?.unwrap_or_else(|| configured.clone());
+    let found_at_boot = named.is_none() && datadir == configured;
+    let paths = image.paths(&datadir, &file, args.command().image == InImage::Makes)?;
+    Ok(Setting { paths, config, found_at_boot })
+}
+
+/// A path from a flag, as the image's own system will know it.
+fn path_in_image(args: &Args, flag: &str) -> Result<Option<PathBuf>> {
+    match args.value(flag) {
+        Some(path) if !Path::new(path).is_absolute() => {
+            Err(args.usage(&format!("--{flag}: with --root it is an absolute path of the image, not {path:?}")))
+        }
+        path => Ok(path.map(PathBuf::from)),
+    }
+}
+
 /// Flag, then environment, then config, then default.
-fn paths(args: &Args) -> Result<(Paths, Config)> {
+fn setting(args: &Args) -> Result<Setting> {
     let mut paths = Paths::under("/");
-    let named = path_choice(args, "config", "SDME_CONFIG")?;
+    let named = path_choice(args, "config", Some("SDME_CONFIG"))?;
     if let Some(file) = &named {
         paths = paths.with_config(file);
     }
     // A file that was named must be there, except for the verb that may make it.
     let needed = named.is_some() && args.command().name != cmd::config::SET.name;
     let config = read_config(paths.config(), needed)?;
-    let datadir = path_choice(args, "datadir", "SDME_DATADIR")?.or_else(|| config.datadir.clone());
-    Ok((datadir.map_or(paths.clone(), |datadir| paths.with_datadir(datadir)), config))
+    let configured = config.datadir.clone().unwrap_or_else(|| paths.datadir().to_path_buf());
+    let datadir = path_choice(args, "datadir", Some("SDME_DATADIR"))?.unwrap_or_else(|| configured.clone());
+    let found_at_boot = named.is_none() && datadir == configured;
+    Ok(Setting { paths: paths.with_datadir(datadir), config, found_at_boot })
 }
 
 /// A path from a flag or a variable, made absolute.
-fn path_choice(args: &Args, flag: &str, variable: &str) -> Result<Option<PathBuf>> {
-    let set = env::var_os(variable).filter(|value| !value.is_empty());
+fn path_choice(args: &Args, flag: &str, variable: Option<&str>) -> Result<Option<PathBuf>> {
+    let set = variable.and_then(env::var_os).filter(|value| !value.is_empty());
     let Some(path) = args.value(flag).map(OsString::from).or(set) else { return Ok(None) };
     if path.is_empty() {
         return Err(args.usage(&format!("--{flag}: the path is empty")));
@@ -180,6 +245,10 @@ fn limited(file: std::fs::File) -> Result<String> {
     if text.len() > config::CONFIG_MAX {
         return Err(Error::invalid(format!("longer than {} bytes", config::CONFIG_MAX)));
     }
+    utf8(text)
+}
+
+fn utf8(text: Vec<u8>) -> Result<String> {
     String::from_utf8(text).map_err(|_| Error::invalid("not UTF-8"))
 }
 

@@ -13,13 +13,25 @@ pub struct Paths {
     root: PathBuf,
     datadir: PathBuf,
     config: PathBuf,
+    image: Option<Image>,
+}
+
+/// A system that does not run: the tree of an image. Its datadir and config are reached by descriptors that are held.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its root directory.
+    pub root: PathBuf,
+    /// What the user calls the datadir.
+    pub datadir: PathBuf,
+    /// What the user calls the config file.
+    pub config: PathBuf,
 }
 
 impl Paths {
     /// Paths below `root`, with the default datadir and config file.
     pub fn under(root: impl Into<PathBuf>) -> Paths {
         let root = root.into();
-        Paths { datadir: below(&root, DEFAULT_DATADIR), config: below(&root, DEFAULT_CONFIG), root }
+        Paths { datadir: below(&root, DEFAULT_DATADIR), config: below(&root, DEFAULT_CONFIG), root, image: None }
     }
 
     /// The same with another datadir (absolute; symlinks in it are the caller's affair).
@@ -33,9 +45,33 @@ impl Paths {
         self
     }
 
-    /// What a clone copies: the host's `/`.
+    /// The same for the tree of an image: what is of this machine's running system stays as it is.
+    pub fn with_image(mut self, image: Image) -> Paths {
+        self.image = Some(image);
+        self
+    }
+
+    /// Whether what is worked on is an image, in which nothing runs.
+    pub fn is_image(&self) -> bool {
+        self.image.is_some()
+    }
+
+    /// What a clone copies: the host's `/`, or the image's.
     pub fn host_root(&self) -> &Path {
-        &self.root
+        self.image.as_ref().map_or(&self.root, |image| &image.root)
+    }
+
+    /// A path in the datadir as the user knows it.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        match (&self.image, path.strip_prefix(&self.datadir)) {
+            (Some(image), Ok(rest)) => image.datadir.join(rest),
+            _ => path.to_path_buf(),
+        }
+    }
+
+    /// The config file as the user knows it.
+    pub fn shown_config(&self) -> &Path {
+        self.image.as_ref().map_or(&self.config, |image| &image.config)
     }
 
     pub fn config(&self) -> &Path {

@@ -111,7 +111,7 @@ _sdme() {
 # The words that may follow a group, or nothing. Fails for what is no group.
 _sdme_members() { # GROUP
     case $1 in
-        '') REPLY='new create start join exec logs ps show stop rm boot fs config help' ;;
+        '') REPLY='new create start join exec logs ps show stop rm enable disable boot fs config help' ;;
         fs) REPLY='import ls show verify rename rm' ;;
         config) REPLY='get set' ;;
         *) REPLY=''; return 1 ;;
@@ -131,6 +131,8 @@ _sdme_operands() { # VERB
         'show') REPLY='container' ;;
         'stop') REPLY='container+' ;;
         'rm') REPLY='container+' ;;
+        'enable') REPLY='container+' ;;
+        'disable') REPLY='container+' ;;
         'boot') REPLY='container' ;;
         'fs import') REPLY='file file' ;;
         'fs ls') REPLY='' ;;
@@ -156,6 +158,8 @@ _sdme_flags() { # VERB
         'show') REPLY='--json' ;;
         'stop') REPLY='--all --term --kill --timeout' ;;
         'rm') REPLY='--all --force' ;;
+        'enable') REPLY='--all' ;;
+        'disable') REPLY='--all' ;;
         'fs import') REPLY='--name --force --sha256 --sha512 --sums --pubkey --signature --ca-file --format --image --partition --cross-mounts --max-bytes --max-entries --max-path --max-depth --max-layers --max-window --max-header --max-disk --max-ratio --install-packages --json' ;;
         'fs ls') REPLY='--json' ;;
         'fs show') REPLY='--json' ;;
@@ -163,7 +167,7 @@ _sdme_flags() { # VERB
         'config get') REPLY='--json' ;;
         *) REPLY='' ;;
     esac
-    REPLY+=' --datadir --config --verbose --quiet --help --version'
+    REPLY+=' --root --datadir --config --verbose --quiet --help --version'
 }
 
 # What a flag's value is; nothing for a switch.
@@ -202,6 +206,7 @@ _sdme_kind() { # VERB FLAG
         'fs import --max-disk') REPLY='size' ;;
         'fs import --max-ratio') REPLY='free' ;;
         'fs import --install-packages') REPLY='=auto yes no' ;;
+        *' --root') REPLY='directory' ;;
         *' --datadir') REPLY='directory' ;;
         *' --config') REPLY='file' ;;
         *) REPLY='' ;;

@@ -83,7 +83,7 @@ set -g __sdme_groups fs config
 
 # The flags of a verb that take the next word.
 function __sdme_valued
-    string split ' ' -- '--datadir --config'
+    string split ' ' -- '--root --datadir --config'
     switch $argv[1]
         case 'new'
             string split ' ' -- '--name --fs -r --timeout -t'
@@ -105,6 +105,7 @@ function __sdme_valued
 end
 
 complete -c sdme -f
+complete -c sdme -l root -r -f -a '(__fish_complete_directories (commandline -ct))' -d 'Work on the system in DIR, an image that is to be booted later: datadir, config and units are those below DIR, --datadir and --config too, and the variables that stand for them are not read'
 complete -c sdme -l datadir -r -f -a '(__fish_complete_directories (commandline -ct))' -d 'Keep containers in DIR'
 complete -c sdme -l config -r -F -d 'Read this config file'
 complete -c sdme -l verbose -s v -d 'Say on standard error what is being done'
@@ -121,6 +122,8 @@ complete -c sdme -n '__sdme_in ""' -a ps -d 'list containers and their health'
 complete -c sdme -n '__sdme_in ""' -a show -d 'show everything about a container'
 complete -c sdme -n '__sdme_in ""' -a stop -d 'power containers off'
 complete -c sdme -n '__sdme_in ""' -a rm -d 'remove containers'
+complete -c sdme -n '__sdme_in ""' -a enable -d 'start containers with the system'
+complete -c sdme -n '__sdme_in ""' -a disable -d 'do not start containers with the system'
 complete -c sdme -n '__sdme_in ""' -a boot -d 'run a container in the foreground, as its unit does'
 complete -c sdme -n '__sdme_in ""' -a fs -d 'root filesystems'
 complete -c sdme -n '__sdme_in ""' -a config -d 'settings'
@@ -171,6 +174,10 @@ complete -c sdme -n '__sdme_at "stop" 0 more' -f -a '(__sdme_names containers)'
 complete -c sdme -n '__sdme_in "rm"' -l all -s a -d 'Every container of the datadir'
 complete -c sdme -n '__sdme_in "rm"' -l force -s f -d 'Do not ask, and do not fail for what does not exist'
 complete -c sdme -n '__sdme_at "rm" 0 more' -f -a '(__sdme_names containers)'
+complete -c sdme -n '__sdme_in "enable"' -l all -s a -d 'Every container of the datadir'
+complete -c sdme -n '__sdme_at "enable" 0 more' -f -a '(__sdme_names containers)'
+complete -c sdme -n '__sdme_in "disable"' -l all -s a -d 'Every container of the datadir'
+complete -c sdme -n '__sdme_at "disable" 0 more' -f -a '(__sdme_names containers)'
 complete -c sdme -n '__sdme_at "boot" 0' -f -a '(__sdme_names containers)'
 complete -c sdme -n '__sdme_in "fs import"' -l name -r -f -d 'The root filesystem\'s name'
 complete -c sdme -n '__sdme_in "fs import"' -l force -s f -d 'Replace the one that has the name, once the new one is whole; take one that is made for another processor'

@@ -112,7 +112,7 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::{Flag, Operands};
+    use crate::cli::spec::{Flag, Image, Operands};
     use std::os::unix::ffi::OsStringExt;
 
     static COMMAND: Command = Command {
@@ -129,6 +129,7 @@ mod tests {
         examples: &[],
         payload: false,
         root: false,
+        image: Image::Works,
     };
 
     fn args(flags: &[(&'static str, &str)]) -> Args {

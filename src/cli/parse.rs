@@ -272,7 +272,7 @@ fn lossy(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::Operands;
+    use crate::cli::spec::{Image, Operands};
     use std::os::unix::ffi::OsStringExt;
 
     const fn command(name: &'static str, operands: Operands) -> Command {
@@ -290,6 +290,7 @@ mod tests {
             examples: &[],
             payload: matches!(operands.tail, Tail::Command { .. }),
             root: true,
+            image: Image::Works,
         }
     }
 

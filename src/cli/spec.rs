@@ -17,6 +17,19 @@ pub struct Command {
     pub payload: bool,
     /// Only root can do it.
     pub root: bool,
+    /// What it does with `--root DIR`.
+    pub image: Image,
+}
+
+/// What a verb does in the tree of an image, where nothing runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// Nothing: it runs something, or asks what runs.
+    Refused,
+    /// It works on what is there.
+    Works,
+    /// It makes the datadir where there is none.
+    Makes,
 }
 
 /// One flag. The long name is also the key by which a verb asks for it.
@@ -118,6 +131,14 @@ pub const PAYLOAD_EXITS: [(&str, &str); 6] = [
 
 /// Flags that every verb takes, before or after its name.
 pub const GLOBAL: &[Flag] = &[
+    Flag::valued(
+        "root",
+        None,
+        "DIR",
+        "Work on the system in DIR, an image that is to be booted later: datadir, config and units are those below DIR, \
+         --datadir and --config too, and the variables that stand for them are not read. What runs something is refused, \
+         with exit status 2.",
+    ),
     Flag::valued("datadir", None, "DIR", "Keep containers in DIR. Default: the config's, else /var/lib/sdme."),
     Flag::valued("config", None, "FILE", "Read this config file. Default: /etc/sdme.conf."),
     Flag::switch("verbose", Some('v'), "Say on standard error what is being done."),

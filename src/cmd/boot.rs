@@ -1,7 +1,7 @@
 //! `sdme boot`: what the unit runs.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::Context;
 use crate::container::boot;
 use crate::error::Result;
@@ -17,6 +17,7 @@ pub const SPEC: Command = Command {
     examples: &[("systemctl start sdme@web", "runs it as a service"), ("sdme boot web", "runs it in this terminal")],
     payload: false,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

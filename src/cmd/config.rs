@@ -1,7 +1,7 @@
 //! `sdme config get` and `sdme config set`.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands, Tail};
+use crate::cli::spec::{Command, Image, Operands, Tail};
 use crate::cmd::{Context, flags};
 use crate::config;
 use crate::error::{Context as _, Error, Result};
@@ -23,6 +23,7 @@ pub const GET: Command = Command {
     examples: &[("sdme config get", "all keys"), ("sdme config get datadir", "one value")],
     payload: false,
     root: false,
+    image: Image::Works,
 };
 
 pub const SET: Command = Command {
@@ -34,6 +35,7 @@ pub const SET: Command = Command {
     examples: &[("sdme config set boot_timeout 3min", "gives boots more time")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 /// Prints one key or all of them.
@@ -57,8 +59,8 @@ pub fn set(cx: &Context, args: &Args) -> Result<u8> {
     };
     let key = config::key(name)?;
     write(cx.paths.config(), |text| config::edit(text, key, value))
-        .with_context(|| format!("config {:?}", cx.paths.config()))?;
-    cx.note(&format!("{}: {name}={value}", cx.paths.config().display()));
+        .with_context(|| format!("config {:?}", cx.paths.shown_config()))?;
+    cx.note(&format!("{}: {name}={value}", cx.paths.shown_config().display()));
     Ok(0)
 }
 

@@ -1,7 +1,7 @@
 //! `sdme create`: make a container and print its name.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands, Tail};
+use crate::cli::spec::{Command, Image, Operands, Tail};
 use crate::cmd::{Context, creation, flags};
 use crate::error::{Context as _, Result};
 use crate::sys::signal::{ENDING, Interrupts};
@@ -25,6 +25,7 @@ pub const SPEC: Command = Command {
     ],
     payload: false,
     root: true,
+    image: Image::Makes,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

@@ -1,7 +1,7 @@
 //! `sdme exec`: one command in a running container.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{self, Flag, Operands, Tail};
+use crate::cli::spec::{self, Flag, Image, Operands, Tail};
 use crate::cmd::{Context, entering, flags, select};
 use crate::container::exec;
 use crate::container::lookup::Command;
@@ -40,6 +40,7 @@ pub const SPEC: spec::Command = spec::Command {
     ],
     payload: true,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

@@ -1,7 +1,7 @@
 //! `sdme join`: a login session in a running container.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands, Tail};
+use crate::cli::spec::{Command, Flag, Image, Operands, Tail};
 use crate::cmd::{Context, entering, flags, select};
 use crate::container::start::{self, WaitFor};
 use crate::container::{leader, list};
@@ -34,6 +34,7 @@ pub const SPEC: Command = Command {
     ],
     payload: true,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

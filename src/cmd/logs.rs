@@ -1,7 +1,7 @@
 //! `sdme logs`: a container's journal.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands, Tail};
+use crate::cli::spec::{Command, Flag, Image, Operands, Tail};
 use crate::cmd::{Context, entering, select};
 use crate::container::console::{self, Log};
 use crate::container::direct::status;
@@ -44,6 +44,7 @@ pub const SPEC: Command = Command {
     ],
     payload: false,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

@@ -5,6 +5,7 @@ pub mod boot;
 pub mod config;
 pub mod create;
 pub mod creation;
+pub mod enable;
 pub mod entering;
 pub mod exec;
 pub mod flags;
@@ -50,6 +51,8 @@ pub struct Context {
     pub stdin_tty: bool,
     pub stdout_tty: bool,
     pub stderr_tty: bool,
+    /// The datadir is the one that a container's unit finds by itself, when the system boots.
+    pub found_at_boot: bool,
 }
 
 impl Context {
@@ -75,7 +78,7 @@ pub struct Verb {
 }
 
 /// All verbs, in the order in which the help shows them.
-pub const VERBS: [Verb; 19] = [
+pub const VERBS: [Verb; 21] = [
     Verb { spec: &new::SPEC, run: new::run },
     Verb { spec: &create::SPEC, run: create::run },
     Verb { spec: &start::SPEC, run: start::run },
@@ -86,6 +89,8 @@ pub const VERBS: [Verb; 19] = [
     Verb { spec: &show::SPEC, run: show::run },
     Verb { spec: &stop::SPEC, run: stop::run },
     Verb { spec: &rm::SPEC, run: rm::run },
+    Verb { spec: &enable::SPEC, run: enable::run },
+    Verb { spec: &enable::DISABLE, run: enable::disable },
     Verb { spec: &boot::SPEC, run: boot::run },
     Verb { spec: &fs::import::SPEC, run: fs::import::run },
     Verb { spec: &fs::ls::SPEC, run: fs::ls::run },

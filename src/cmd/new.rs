@@ -1,7 +1,7 @@
 //! `sdme new`: create, start and enter in one go.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands, Tail};
+use crate::cli::spec::{Command, Image, Operands, Tail};
 use crate::cmd::{Context, creation, entering, flags};
 use crate::container::remove;
 use crate::container::start::{self, WaitFor};
@@ -33,6 +33,7 @@ pub const SPEC: Command = Command {
     ],
     payload: true,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

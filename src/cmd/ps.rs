@@ -1,7 +1,7 @@
 //! `sdme ps`: the containers and how they are.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::{Context, flags};
 use crate::container::list::{self, Entry};
 use crate::error::Result;
@@ -22,6 +22,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme ps", "a table"), ("sdme ps --json | jq -r '.[].name'", "the names, for a script")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 const fn column(title: &'static str, key: &'static str) -> Column {
@@ -32,7 +33,7 @@ const fn hidden(key: &'static str) -> Column {
     Column { title: None, key }
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     column("NAME", "name"),
     column("STATUS", "status"),
     column("HEALTH", "health"),
@@ -42,6 +43,7 @@ const COLUMNS: [Column; 9] = [
     hidden("problem"),
     hidden("pid"),
     hidden("created"),
+    hidden("enabled"),
 ];
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
@@ -64,5 +66,6 @@ fn row(entry: &Entry) -> Vec<Cell> {
         Cell::of(entry.problem.clone()),
         entry.pid().map_or(Cell::Missing, |pid| Cell::Number(u64::from(pid))),
         Cell::of(entry.state.as_ref().map(|state| time::render_rfc3339(state.created))),
+        Cell::Flag(entry.enabled),
     ]
 }

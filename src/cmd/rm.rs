@@ -1,7 +1,7 @@
 //! `sdme rm`: remove containers.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands};
+use crate::cli::spec::{Command, Flag, Image, Operands};
 use crate::cmd::select::{self, Prefix, Selection};
 use crate::cmd::{Context, batch, flags};
 use crate::container::remove;
@@ -31,6 +31,7 @@ pub const SPEC: Command = Command {
     ],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

@@ -1,7 +1,7 @@
 //! `sdme show`: all about one container.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::{Context, flags, select};
 use crate::container::show::{self, Details};
 use crate::error::Result;
@@ -24,6 +24,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme show web", "all about web"), ("sdme show web --json", "the same for a script")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
@@ -53,8 +54,9 @@ fn facts(details: &Details) -> Vec<(&'static str, &'static str, Cell)> {
         ("clone of", "rootfs", Cell::of(entry.rootfs().map(str::to_string))),
         ("services", "services", Cell::of(state.map(|state| state.services.as_str().to_string()))),
         ("created", "created", Cell::of(state.map(|state| time::render_rfc3339(state.created)))),
-        ("machine ID", "machine_id", Cell::of(state.map(|state| state.machine_id.clone()))),
+        ("machine ID", "machine_id", Cell::of(state.and_then(|state| state.machine_id.clone()))),
         ("addresses", "addresses", Cell::List(entry.addresses())),
+        ("starts at boot", "enabled", Cell::Flag(entry.enabled)),
         ("directory", "directory", Cell::text(details.directory.to_string_lossy())),
         ("process", "pid", entry.pid().map_or(Cell::Missing, |pid| Cell::Number(u64::from(pid)))),
     ]

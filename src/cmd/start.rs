@@ -1,7 +1,7 @@
 //! `sdme start`: boot containers.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands};
+use crate::cli::spec::{Command, Flag, Image, Operands};
 use crate::cmd::select::{self, Prefix};
 use crate::cmd::{Context, batch, flags};
 use crate::container::start::{self, WaitFor};
@@ -38,6 +38,7 @@ pub const SPEC: Command = Command {
     ],
     payload: false,
     root: true,
+    image: Image::Refused,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

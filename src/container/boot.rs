@@ -3,7 +3,7 @@
 
 use crate::container::direct::{self, Console};
 use crate::container::nspawn::{self, Facts, Place};
-use crate::container::{open, overlay};
+use crate::container::{create, open, overlay};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::lock;
@@ -125,7 +125,7 @@ pub fn cover_tmp(paths: &Paths) -> Result<Option<PathBuf>> {
 
 /// Makes the container's tree stand at its place below /run, in this process's mount namespace.
 pub fn mount_tree(paths: &Paths, name: &Name) -> Result<PathBuf> {
-    let state = open::state(paths, name)?;
+    let state = create::ensure_machine_id(paths, open::state(paths, name)?)?;
     let target = paths.mounts().join(name.as_str());
     fs::create_dir_all(&target).with_context(|| format!("mkdir {target:?}"))?;
     overlay::mount_all(paths, &state, &target).with_context(|| format!("{name}: mounting its tree"))?;

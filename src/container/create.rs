@@ -3,7 +3,7 @@
 use crate::container::mounts::{self, Choice};
 use crate::container::open::STATE_FILE;
 use crate::container::state::{Layer, Rootfs, Services, State};
-use crate::container::{hide, name, overlay, trial};
+use crate::container::{hide, name, os, overlay, trial};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
@@ -11,7 +11,6 @@ use crate::store::stage::Stage;
 use crate::store::{datadir, lock, record, runtime};
 use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
-use crate::sys::resolve::Root;
 use crate::sys::{kernel, lock as flock};
 use crate::systemd::host::Host;
 use crate::systemd::{installed, machine};
@@ -32,6 +31,12 @@ pub struct Wish {
 
 /// Makes the container and gives its name.
 pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
+    if paths.is_image() && wish.rootfs == Rootfs::Host {
+        return Err(Error::usage(
+            "a clone of / cannot be made in an image, for which filesystems its / will be made of is seen when it runs: \
+             give it a root filesystem with -r, or create it on the booted system",
+        ));
+    }
     datadir::ensure(paths)?;
     // What is left over hinders nobody: the next command goes on with it.
     let _ = datadir::sweep(paths, Wait::at_most(SWEEP_LIMIT));
@@ -47,14 +52,27 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
 }
 
 fn build(paths: &Paths, stage: &Stage, name: &Name, rootfs: Rootfs, services: Services, choice: Choice) -> Result<()> {
-    let Choice { layers, skipped } = trial::trial(paths, &rootfs, choice, stage.dir())?;
+    // Whether overlays work on the machine that builds an image says nothing about those that boot it.
+    let Choice { layers, skipped } =
+        if paths.is_image() { choice } else { trial::trial(paths, &rootfs, choice, stage.dir())? };
     let directory = stage.dir().mkdir(overlay::LAYERS, 0o700)?;
     for layer in &layers {
         overlay::create_layer(&directory, layer, &overlay::lower(paths, &rootfs, layer)?)?;
     }
-    let (created, machine_id) = (kernel::now(), machine_id()?);
+    let (created, machine_id) = (kernel::now(), if paths.is_image() { None } else { Some(machine_id()?) });
     let state = State { name: name.clone(), created, rootfs, machine_id, services, layers, skipped };
     record::create(stage.dir(), STATE_FILE, state.render().as_bytes(), 0o600)
+}
+
+/// Draws the machine ID of a container that was made in an image, where it has none yet, and writes it down.
+pub fn ensure_machine_id(paths: &Paths, state: State) -> Result<State> {
+    if state.machine_id.is_some() {
+        return Ok(state);
+    }
+    let state = State { machine_id: Some(machine_id()?), ..state };
+    record::write(&datadir::open(paths, &state.name)?, STATE_FILE, state.render().as_bytes(), 0o600)
+        .with_context(|| format!("{}: writing down its machine ID", state.name))?;
+    Ok(state)
 }
 
 /// A random UUID of version 4, which is what machine-id(5) asks for.
@@ -114,8 +132,8 @@ fn taken(paths: &Paths, host: &mut Host) -> Result<BTreeSet<Name>> {
 fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
     let Rootfs::Named(name) = rootfs else { return Ok(None) };
     let busy = || Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"));
-    let open =
-        || Dir::open(&paths.filesystems().join(name.as_str())).map_err(|error| unknown_rootfs(paths, rootfs, error));
+    let filesystems = Dir::open(&paths.filesystems())?;
+    let open = || filesystems.subdir(name.as_str()).map_err(|error| unknown_rootfs(paths, rootfs, error));
     let tree = open()?;
     // Between the opening and the locking another may have taken its place.
     if !flock::try_shared(&tree)? || !open()?.meta()?.is_same(&tree.meta()?) {
@@ -128,9 +146,9 @@ fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
 fn check_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<()> {
     let place = match rootfs {
         Rootfs::Host => paths.host_root().to_path_buf(),
-        Rootfs::Named(name) => paths.filesystems().join(name.as_str()),
+        Rootfs::Named(name) => paths.shown(&paths.filesystems().join(name.as_str())),
     };
-    let root = Root::open_path(&place).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
+    let root = os::lower(paths, rootfs).map_err(|error| unknown_rootfs(paths, rootfs, error))?;
     if !root.is_directory(Path::new("etc")) {
         return Err(Error::failed(format!("{place:?} has no directory /etc: it is not a system that can boot")));
     }
@@ -212,7 +230,7 @@ mod tests {
         let (web, other) = (made(&paths, Some("web")).unwrap(), made(&paths, None).unwrap());
         let (web, other) = (open::state(&paths, &web).unwrap(), open::state(&paths, &other).unwrap());
         assert_eq!(web.layers, [Layer { mountpoint: "/".into(), fstype: "ext4".into() }]);
-        assert!(web.machine_id != other.machine_id && web.machine_id.as_bytes()[12] == b'4');
+        assert!(web.machine_id != other.machine_id && web.machine_id.unwrap().as_bytes()[12] == b'4');
         let mut inside: Vec<_> =
             fs::read_dir(paths.container("web")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         inside.sort();

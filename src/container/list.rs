@@ -3,9 +3,10 @@
 
 use crate::container::condition::{self, Condition, Phase};
 use crate::container::direct::status;
+use crate::container::enable;
 use crate::container::open;
 use crate::container::os;
-use crate::container::state::{Rootfs, State};
+use crate::container::state::State;
 use crate::error::{Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::datadir;
@@ -15,6 +16,7 @@ use crate::sys::dir::Dir;
 use crate::sys::process::ProcessId;
 use crate::systemd::host::Host;
 use crate::systemd::status::UnitStatus;
+use std::collections::BTreeSet;
 
 /// The units of all containers, as the manager's patterns go.
 const UNITS: &str = "sdme@*.service";
@@ -33,12 +35,16 @@ pub struct Entry {
     /// What the service manager knows, of one in a list only in part; None without one, and when no unit is loaded.
     pub unit: Option<UnitStatus>,
     pub runtime: Option<Runtime>,
+    /// It is started with the system.
+    pub enabled: bool,
 }
 
 /// What was found out about all containers at once.
 struct Known {
     units: Vec<UnitStatus>,
     runtimes: Vec<(Name, Result<Runtime>)>,
+    /// Units that start at boot; none where that cannot be read.
+    enabled: BTreeSet<String>,
 }
 
 impl Entry {
@@ -56,10 +62,7 @@ impl Entry {
 
     /// What it is a clone of: "/" or a root filesystem's name.
     pub fn rootfs(&self) -> Option<&str> {
-        self.state.as_ref().map(|state| match &state.rootfs {
-            Rootfs::Host => "/",
-            Rootfs::Named(name) => name.as_str(),
-        })
+        self.state.as_ref().map(|state| state.rootfs.as_str())
     }
 }
 
@@ -83,7 +86,7 @@ pub fn lookup(paths: &Paths, host: &mut Host, name: &Name) -> Result<Entry> {
 
 /// The names of all containers, sorted: what has a directory in the datadir, and what runs out of it without one.
 pub fn names(paths: &Paths) -> Result<Vec<Name>> {
-    let known = Known { units: Vec::new(), runtimes: runtime::all(paths)? };
+    let known = Known { units: Vec::new(), runtimes: runtime::all(paths)?, enabled: BTreeSet::new() };
     Ok(union(datadir::names(paths)?, known.of_datadir(paths)))
 }
 
@@ -100,7 +103,7 @@ impl Known {
             Host::Systemd(manager) => manager.statuses(UNITS)?,
             Host::Direct => Vec::new(),
         };
-        Ok(Known { units, runtimes: runtime::all(paths)? })
+        Ok(Known { units, runtimes: runtime::all(paths)?, enabled: enable::units(paths).unwrap_or_default() })
     }
 
     /// The same with all that there is to know about one unit.
@@ -113,6 +116,7 @@ impl Known {
         Ok(Known {
             units: units.into_iter().filter(|unit| unit.load != "not-found").collect(),
             runtimes: runtimes.into_iter().collect(),
+            enabled: enable::units(paths).unwrap_or_default(),
         })
     }
 
@@ -136,6 +140,7 @@ impl Known {
         let os = state.as_ref().map(|state| os::release(paths, state).title()).unwrap_or_default();
         Entry {
             condition: whole(condition(paths, &name, unit, runtime), problem.as_deref()),
+            enabled: self.enabled.contains(&name.unit()),
             unit: unit.cloned(),
             runtime: runtime.and_then(|runtime| runtime.as_ref().ok()).cloned(),
             name,
@@ -205,9 +210,11 @@ fn fault(paths: &Paths, state: &State) -> Result<()> {
         part(&directory, "upper")?;
         part(&directory, "work")?;
     }
-    let lower = os::lower(paths, &state.rootfs);
-    match Dir::open(&lower) {
-        Err(error) if error.is_not_found() => Err(Error::failed(format!("its root filesystem {lower:?} is gone"))),
+    match os::lower(paths, &state.rootfs) {
+        Err(error) if error.is_not_found() => {
+            let place = paths.shown(&paths.filesystems().join(state.rootfs.as_str()));
+            Err(Error::failed(format!("its root filesystem {place:?} is gone")))
+        }
         other => other.map(drop),
     }
 }
@@ -219,7 +226,7 @@ fn part(dir: &Dir, name: &str) -> Result<Dir> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::{Layer, Services};
+    use crate::container::state::{Layer, Rootfs, Services};
     use crate::sys::tree::Scratch;
     use std::fs;
     use std::path::PathBuf;
@@ -229,7 +236,7 @@ mod tests {
             name: Name::parse(name).unwrap(),
             created: 0,
             rootfs: Rootfs::Host,
-            machine_id: "0123456789abcdef0123456789abcdef".to_string(),
+            machine_id: Some("0123456789abcdef0123456789abcdef".to_string()),
             services: Services::Basic,
             layers: vec![Layer { mountpoint: "/".into(), fstype: "ext4".to_string() }],
             skipped: Vec::new(),

@@ -5,6 +5,7 @@ pub mod condition;
 pub mod console;
 pub mod create;
 pub mod direct;
+pub mod enable;
 pub mod enter;
 pub mod escape;
 pub mod exec;

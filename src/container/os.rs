@@ -2,7 +2,9 @@
 //! and no name of the container's leads out of the layer it is read in.
 
 use crate::container::state::{Layer, Rootfs, State};
+use crate::error::Result;
 use crate::paths::Paths;
+use crate::store::datadir;
 use crate::sys::resolve::Root;
 use crate::text::osrelease::{OS_RELEASE_MAX, OsRelease};
 use std::path::{Path, PathBuf};
@@ -14,22 +16,27 @@ const PLACES: [&str; 3] = ["/etc/os-release", "/usr/lib/os-release", "/nix/var/n
 pub fn release(paths: &Paths, state: &State) -> OsRelease {
     let changed = PLACES.iter().find_map(|place| {
         let (layer, rest) = layer_of(&state.layers, Path::new(place))?;
-        read(&upper(paths, state, layer), &rest)
+        read(&upper(paths, state, layer).ok()?, &rest)
     });
-    let beneath = || PLACES.iter().find_map(|place| read(&lower(paths, &state.rootfs), Path::new(place)));
+    let beneath = || {
+        let tree = lower(paths, &state.rootfs).ok()?;
+        PLACES.iter().find_map(|place| read(&tree, Path::new(place)))
+    };
     changed.or_else(beneath).unwrap_or_default()
 }
 
 /// The directory that a container's clone is made of.
-pub fn lower(paths: &Paths, rootfs: &Rootfs) -> PathBuf {
+pub fn lower(paths: &Paths, rootfs: &Rootfs) -> Result<Root> {
     match rootfs {
-        Rootfs::Host => paths.host_root().to_path_buf(),
-        Rootfs::Named(name) => paths.filesystems().join(name.as_str()),
+        Rootfs::Host => Root::open_path(paths.host_root()),
+        Rootfs::Named(name) => datadir::filesystem(paths, name),
     }
 }
 
-fn upper(paths: &Paths, state: &State, layer: &Layer) -> PathBuf {
-    paths.container(state.name.as_str()).join("layers").join(layer.directory()).join("upper")
+fn upper(paths: &Paths, state: &State, layer: &Layer) -> Result<Root> {
+    let container = Root::of(datadir::open(paths, &state.name)?.into());
+    let place = Path::new("layers").join(layer.directory()).join("upper");
+    container.open_directory_exact(&place).map(Root::of)
 }
 
 /// The innermost layer that holds `path`, and the path in it.
@@ -39,9 +46,8 @@ fn layer_of<'a>(layers: &'a [Layer], path: &Path) -> Option<(&'a Layer, PathBuf)
 }
 
 /// Whatever is in the way (no file, a whiteout, a FIFO, a link that leads nowhere in this layer) is no os-release.
-fn read(tree: &Path, place: &Path) -> Option<OsRelease> {
-    let bytes = Root::open_path(tree).and_then(|root| root.read_limited(place, OS_RELEASE_MAX)).ok()?;
-    Some(OsRelease::parse(&bytes))
+fn read(tree: &Root, place: &Path) -> Option<OsRelease> {
+    tree.read_limited(place, OS_RELEASE_MAX).ok().map(|bytes| OsRelease::parse(&bytes))
 }
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ mod tests {
                 name: Name::parse("web").unwrap(),
                 created: 0,
                 rootfs: Rootfs::Host,
-                machine_id: "0123456789abcdef0123456789abcdef".into(),
+                machine_id: Some("0123456789abcdef0123456789abcdef".into()),
                 services: Services::Basic,
                 layers: vec![Layer { mountpoint: "/".into(), fstype: "ext4".into() }],
                 skipped: Vec::new(),

@@ -1,7 +1,7 @@
 //! Removing a container with all that was written in it, however broken it is.
 
-use crate::container::overlay;
 use crate::container::stop::{self, Limits};
+use crate::container::{enable, overlay};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
@@ -22,7 +22,10 @@ const LOCK_LIMIT: Duration = Duration::from_secs(10);
 /// Errors: `NotFound`; `Busy` when something is mounted in it, or another command works on it.
 pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait: Wait<'_>) -> Result<()> {
     if !datadir::exists(paths, name)? && !is_remembered(paths, name) {
-        return Err(Error::new(Kind::NotFound, format!("there is no container {name} in {:?}", paths.containers())));
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("there is no container {name} in {:?}", paths.shown(&paths.containers())),
+        ));
     }
     // The rooms may be gone with the container.
     datadir::ensure(paths)?;
@@ -61,14 +64,19 @@ fn forget(paths: &Paths, host: &mut Host, name: &Name) -> Result<()> {
     if runs_elsewhere(paths, name)? {
         return Ok(());
     }
-    if let Host::Systemd(manager) = host {
-        let unit = name.unit();
-        manager.reset_failed(&unit)?;
-        if manager.unit_file_state(&unit).is_ok_and(|state| state.starts_with("enabled")) {
-            manager.disable_unit_files(&[&unit])?;
+    match host {
+        Host::Systemd(manager) => {
+            let unit = name.unit();
+            manager.reset_failed(&unit)?;
+            if manager.unit_file_state(&unit).is_ok_and(|state| state.starts_with("enabled")) {
+                manager.disable_unit_files(&[&unit])?;
+            }
         }
+        Host::Direct => enable::disable(paths, host, name)?,
     }
-    remove_mountpoint(paths, name)?;
+    if !paths.is_image() {
+        remove_mountpoint(paths, name)?;
+    }
     runtime::remove(paths, name)
 }
 

@@ -42,7 +42,7 @@ pub fn show(paths: &Paths, host: &mut Host, name: &Name) -> Result<Details> {
     let entry = list::lookup(paths, host, name)?;
     let guest = entry.condition.phase.is_up().then(|| system_state(paths, name, Wait::at_most(GUEST_LIMIT)));
     let hidden = entry.state.as_ref().map(|state| hidden(paths, state)).unwrap_or_default();
-    Ok(Details { directory: paths.container(name.as_str()), entry, guest, hidden })
+    Ok(Details { directory: paths.shown(&paths.container(name.as_str())), entry, guest, hidden })
 }
 
 /// The table, and what is known of this host at this moment.
@@ -51,7 +51,9 @@ fn hidden(paths: &Paths, state: &State) -> Vec<Hidden> {
         rule.paths.iter().map(|path| Hidden { path: PathBuf::from(path), how: rule.action.as_str(), what: rule.what })
     };
     let mut hidden: Vec<Hidden> = hide::rules(state).flat_map(line).collect();
-    let of_host = hide::Host::read(state, paths).map(|host| host.hidden).unwrap_or_default();
+    // What an image's host will swap to, say, is not to be known.
+    let of_host = (!paths.is_image()).then(|| hide::Host::read(state, paths));
+    let of_host = of_host.and_then(Result::ok).map(|host| host.hidden).unwrap_or_default();
     hidden.extend(of_host.into_iter().map(|path| Hidden {
         path,
         how: Action::Whiteout.as_str(),

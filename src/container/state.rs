@@ -18,6 +18,8 @@ pub const SKIPPED_MAX: usize = 256;
 
 const HOST: &str = "host";
 const NAMED: &str = "fs/";
+/// machine-id(5)'s word for one that is not drawn yet.
+const UNINITIALIZED: &str = "uninitialized";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -25,8 +27,8 @@ pub struct State {
     /// Seconds after 1970.
     pub created: u64,
     pub rootfs: Rootfs,
-    /// 32 lower-case hexadecimal digits.
-    pub machine_id: String,
+    /// 32 lower-case hexadecimal digits. None: the first boot draws one, as each machine that an image becomes needs its own.
+    pub machine_id: Option<String>,
     pub services: Services,
     /// The overlays, outermost mountpoint first; the first is always `/`.
     pub layers: Vec<Layer>,
@@ -83,7 +85,7 @@ impl State {
             Rootfs::Host => pairs.push("rootfs", HOST),
             Rootfs::Named(name) => pairs.push("rootfs", format!("{NAMED}{name}")),
         }
-        pairs.push("machine_id", &self.machine_id);
+        pairs.push("machine_id", self.machine_id.as_deref().unwrap_or(UNINITIALIZED));
         pairs.push("services", self.services.as_str());
         for (index, layer) in self.layers.iter().enumerate() {
             pairs.push(format!("layer.{index}.mountpoint"), layer.mountpoint.as_os_str().as_bytes());
@@ -95,6 +97,16 @@ impl State {
             pairs.push(format!("skipped.{index}.why"), &skipped.why);
         }
         fields::render(VERSION, &pairs)
+    }
+}
+
+impl Rootfs {
+    /// "/" or a root filesystem's name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Rootfs::Host => "/",
+            Rootfs::Named(name) => name.as_str(),
+        }
     }
 }
 
@@ -159,10 +171,13 @@ fn rootfs(value: &str) -> Result<Rootfs> {
     }
 }
 
-fn machine_id(value: String) -> Result<String> {
+fn machine_id(value: String) -> Result<Option<String>> {
+    if value == UNINITIALIZED {
+        return Ok(None);
+    }
     let is_id = value.len() == 32 && value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_id && value.bytes().any(|byte| byte != b'0') {
-        Ok(value)
+        Ok(Some(value))
     } else {
         Err(Error::invalid(format!("machine_id: {value:?} is not 32 lower-case hexadecimal digits")))
     }
@@ -218,7 +233,7 @@ mod tests {
             name: Name::parse("web").unwrap(),
             created: 1_700_000_000,
             rootfs: Rootfs::Host,
-            machine_id: "0123456789abcdef0123456789abcdef".to_string(),
+            machine_id: Some("0123456789abcdef0123456789abcdef".to_string()),
             services: Services::Basic,
             layers: vec![layer("/", "ext4"), layer("/home", "xfs"), layer("/home/x", "btrfs")],
             skipped: vec![Skipped {
@@ -237,7 +252,8 @@ mod tests {
     fn a_state_comes_back() {
         let named =
             State { rootfs: Rootfs::Named(Name::parse("debian").unwrap()), services: Services::Host, ..sample() };
-        for state in [sample(), named] {
+        let of_image = State { machine_id: None, ..named.clone() };
+        for state in [sample(), named, of_image] {
             assert_eq!(State::parse(state.render().as_bytes()).unwrap(), state);
         }
     }

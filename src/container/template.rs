@@ -1,13 +1,16 @@
-//! The template `sdme@.service` on this host: the package's own, or one that a bare binary writes below /run.
+//! The template `sdme@.service` on this host: the package's own, or one that a bare binary writes below /run, and below /etc
+//! where it is to last.
 
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::store::record;
 use crate::sys::dir::Dir;
-use crate::systemd::unit;
+use crate::sys::meta;
+use crate::sys::resolve::{Executable, Root};
+use crate::systemd::{links, unit};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE: &str = "sdme@.service";
 const MODE: u32 = 0o644;
@@ -27,12 +30,54 @@ pub fn ensure(paths: &Paths) -> Result<bool> {
     if theirs.is_some() {
         return Ok(false);
     }
-    let binary = fs::read_link("/proc/self/exe").context("/proc/self/exe")?;
-    check_owner(&binary)?;
-    let text = unit::template(&binary)?;
+    let text = unit::template(&own_binary()?)?;
     match fs::read_to_string(&ours) {
         Ok(present) if present == text => Ok(false),
         _ => write(&directory, &text).map(|()| true),
+    }
+}
+
+/// Sees to it that there is a template that outlasts a boot, and gives its path: a link to one below /run dangles after it.
+///
+/// Errors: it is masked; there is none, and none can be written.
+pub fn ensure_lasting(paths: &Paths, root: &Root) -> Result<PathBuf> {
+    if let Some(path) = links::find(root, FILE)? {
+        return Ok(path);
+    }
+    let text = unit::template(&if paths.is_image() { binary_in(root)? } else { own_binary()? })?;
+    let written = root
+        .ensure_directory(Path::new(links::DIRECTORY), 0o755)
+        .and_then(|dir| record::write(&dir.reopen()?, FILE, text.as_bytes(), MODE));
+    written.with_context(|| format!("writing {FILE} in {}", links::DIRECTORY))?;
+    Ok(Path::new(links::DIRECTORY).join(FILE))
+}
+
+fn own_binary() -> Result<PathBuf> {
+    let binary = fs::read_link("/proc/self/exe").context("/proc/self/exe")?;
+    check_owner(&binary)?;
+    Ok(binary)
+}
+
+/// Where the program stands in an image: the one that makes it is the builder's, and may stand anywhere.
+fn binary_in(root: &Root) -> Result<PathBuf> {
+    const PLACES: [&str; 2] = ["/usr/bin/sdme", "/usr/local/bin/sdme"];
+    let found = PLACES.iter().find_map(|place| match root.find_executable("", Path::new(place)) {
+        Executable::Found(path) => Some(path),
+        _ => None,
+    });
+    let binary = found.ok_or_else(|| {
+        Error::failed(format!(
+            "the image has neither the unit {FILE} nor sdme itself (looked for {}): install the package or the program there \
+             first",
+            PLACES.join(", ")
+        ))
+    })?;
+    let meta = meta::of(root.open_place(&binary)?)?;
+    match fault(meta.uid, meta.mode, false) {
+        Some(fault) => Err(Error::failed(format!(
+            "systemd is to run the image's {binary:?} as root, but it {fault}: chown, chmod it"
+        ))),
+        None => Ok(binary),
     }
 }
 

@@ -8,7 +8,6 @@ use crate::store::name::Name;
 use crate::store::origin::{self, Known, Origin};
 use crate::store::stage::{self, ENTRIES_MAX};
 use crate::sys::dir::Dir;
-use crate::sys::resolve::Root;
 
 /// One root filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub fn lookup(paths: &Paths, name: &Name) -> Result<Entry> {
 }
 
 fn entry(paths: &Paths, name: Name) -> Entry {
-    let (facts, fault) = match Root::open_path(&paths.filesystems().join(name.as_str())) {
+    let (facts, fault) = match datadir::filesystem(paths, &name) {
         Ok(root) => (inspect::inspect(&root), None),
         Err(error) => (Facts::default(), Some(error.to_string())),
     };

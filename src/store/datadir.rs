@@ -8,11 +8,12 @@ use crate::sys::credentials;
 use crate::sys::dir::{self, Dir};
 use crate::sys::meta::Meta;
 use crate::sys::poll::Wait;
+use crate::sys::resolve::Root;
 use std::path::{Component, Path};
 
 /// The directories of a datadir, as [`Paths`] names them.
 pub const ROOMS: [&str; 3] = ["containers", "fs", "locks"];
-const PRIVATE: u32 = 0o700;
+pub(super) const PRIVATE: u32 = 0o700;
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// f_type of an overlay (statfs(2)).
@@ -23,15 +24,20 @@ const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
 /// Errors: `Failed` when others could write in it or exchange it, when it is on an overlay, or when it is one of the
 /// system's own directories.
 pub fn ensure(paths: &Paths) -> Result<()> {
-    check_place(paths.datadir())?;
-    let datadir =
-        Dir::create_all(paths.datadir(), PRIVATE).with_context(|| format!("datadir {:?}", paths.datadir()))?;
-    check_own(&datadir, paths.datadir())?;
-    check_parents(&datadir, paths.datadir())?;
+    let datadir = if paths.is_image() { Dir::open(paths.datadir())? } else { ensure_itself(paths.datadir())? };
     for room in [paths.containers(), paths.filesystems(), paths.locks()] {
         room_of(&datadir, &room)?;
     }
     Ok(())
+}
+
+/// That of an image was made and looked at when the image was opened (`store/image`).
+fn ensure_itself(path: &Path) -> Result<Dir> {
+    check_place(path)?;
+    let datadir = Dir::create_all(path, PRIVATE).with_context(|| format!("datadir {path:?}"))?;
+    check_own(&datadir, path)?;
+    check_parents(&datadir, path)?;
+    Ok(datadir)
 }
 
 /// Whoever can write there could make root run a container of his.
@@ -41,8 +47,18 @@ fn room_of(datadir: &Dir, path: &Path) -> Result<()> {
     check_own(&room, path)
 }
 
-/// Before anything is made: a clone must not lose `/etc` because the datadir, which is hidden from it, is there.
+/// Before anything is made.
 fn check_place(path: &Path) -> Result<()> {
+    check_path(path)?;
+    let existing = path.ancestors().find_map(|part| Dir::open(part).ok());
+    if existing.map_or(Ok(0), |dir| dir.filesystem())? == OVERLAYFS_MAGIC {
+        return Err(on_overlay(path));
+    }
+    Ok(())
+}
+
+/// A clone must not lose `/etc` because the datadir, which is hidden from it, is there.
+pub(super) fn check_path(path: &Path) -> Result<()> {
     let plain =
         path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if !plain {
@@ -50,10 +66,6 @@ fn check_place(path: &Path) -> Result<()> {
     }
     if path.parent().is_none() {
         return Err(Error::usage("the datadir cannot be \"/\": give it a directory of its own with --datadir"));
-    }
-    let existing = path.ancestors().find_map(|part| Dir::open(part).ok());
-    if existing.map_or(Ok(0), |dir| dir.filesystem())? == OVERLAYFS_MAGIC {
-        return Err(on_overlay(path));
     }
     Ok(())
 }
@@ -65,7 +77,7 @@ fn on_overlay(path: &Path) -> Error {
     ))
 }
 
-fn check_own(dir: &Dir, path: &Path) -> Result<()> {
+pub(super) fn check_own(dir: &Dir, path: &Path) -> Result<()> {
     let meta = dir.meta()?;
     if credentials::is_root() && meta.uid != 0 {
         return Err(Error::failed(format!("{path:?} belongs to user {}: it must be root's (chown root)", meta.uid)));
@@ -94,7 +106,7 @@ fn check_parents(dir: &Dir, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_parent(above: &Dir, path: &Path) -> Result<()> {
+pub(super) fn check_parent(above: &Dir, path: &Path) -> Result<()> {
     let meta = above.meta()?;
     if !is_open_to_others(&meta) {
         return Ok(());
@@ -126,7 +138,7 @@ pub fn no_filesystem(paths: &Paths, name: &Name) -> Error {
     let known = filesystem_names(paths).unwrap_or_default();
     let words: Vec<&str> = known.iter().map(Name::as_str).collect();
     let there = if words.is_empty() { "there is none".to_string() } else { format!("there are: {}", words.join(", ")) };
-    let what = format!("there is no root filesystem {name} in {:?}; {there}", paths.filesystems());
+    let what = format!("there is no root filesystem {name} in {:?}; {there}", paths.shown(&paths.filesystems()));
     Error::new(Kind::NotFound, what)
 }
 
@@ -144,6 +156,12 @@ fn names_in(path: &Path) -> Result<Vec<Name>> {
 /// The directory in which containers are made and removed.
 pub fn containers(paths: &Paths) -> Result<Dir> {
     Dir::open(&paths.containers())
+}
+
+/// The tree of a root filesystem; what is no directory itself is an error.
+pub fn filesystem(paths: &Paths, name: &Name) -> Result<Root> {
+    let filesystems = Root::open_path(&paths.filesystems())?;
+    filesystems.open_directory_exact(Path::new(name.as_str())).map(Root::of)
 }
 
 /// The directory of one container. `NotFound` when there is none.

@@ -2,6 +2,7 @@
 
 pub mod datadir;
 pub mod fields;
+pub mod image;
 pub mod lock;
 pub mod name;
 pub mod origin;

@@ -57,6 +57,9 @@ pub fn read(paths: &Paths, name: &Name) -> Result<Option<Runtime>> {
 }
 
 pub fn write(paths: &Paths, name: &Name, runtime: &Runtime) -> Result<()> {
+    if paths.is_image() {
+        return Err(Error::failed(format!("{name} is a container of an image, and does not run on this machine")));
+    }
     let units = Dir::create_all(&paths.units(), 0o700)?;
     record::write(&units, name.as_str(), render(runtime).as_bytes(), 0o600)
         .with_context(|| format!("runtime record of {name}"))
@@ -78,7 +81,11 @@ pub fn all(paths: &Paths) -> Result<Vec<(Name, Result<Runtime>)>> {
     Ok(names.into_iter().filter_map(read).collect())
 }
 
+/// In an image nothing has been started; what runs on this machine is not the image's.
 fn units(paths: &Paths) -> Result<Option<Dir>> {
+    if paths.is_image() {
+        return Ok(None);
+    }
     match Dir::open(&paths.units()) {
         Err(error) if error.is_not_found() => Ok(None),
         other => other.map(Some),

@@ -56,6 +56,15 @@ impl Meta {
         self.kind == Kind::Directory
     }
 
+    /// Whether it is on another mount, or in another subvolume, than the directory `top` in whose tree it is.
+    ///
+    /// A directory of another filesystem's number on the same mount is a subvolume; a file is not, for an overlay gives it the
+    /// number of the filesystem beneath it.
+    pub fn is_mounted_in(&self, top: &Meta) -> bool {
+        let counts = self.is_dir() || self.mount == 0;
+        self.mount != top.mount || (counts && self.dev != top.dev)
+    }
+
     /// Whether both are one inode.
     pub fn is_same(&self, other: &Meta) -> bool {
         (self.dev, self.ino) == (other.dev, other.ino)

@@ -1,5 +1,5 @@
 //! Looking into a tree that belongs to somebody else: every name is resolved by openat2(2) as if the tree's root
-//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Makes nothing.
+//! were `/`. Neither `..`, nor a symlink, nor a magic link leads out of it. Makes nothing but directories that are asked for.
 
 use crate::error::{Error, Kind, Result};
 use crate::sys::dir::Dir;
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The kernel answers EAGAIN while somebody renames or mounts in the tree; a tree that never rests is not waited for.
 const ATTEMPTS: u32 = 128;
@@ -84,6 +84,37 @@ impl Root {
     /// A directory to make names in; symlinks, also at the end of `path`, are followed inside the tree.
     pub fn directory(&self, path: &Path) -> Result<Dir> {
         self.open(path, OFlags::PATH | OFlags::DIRECTORY).map(Dir::from_fd)
+    }
+
+    /// The same, made with `mode` where it is missing; those on the way to it that are missing, so that everyone can enter.
+    pub fn ensure_directory(&self, path: &Path, mode: u32) -> Result<Dir> {
+        const PUBLIC: u32 = 0o755;
+        let names: Vec<_> = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+        let (mut above, mut place) = (self.directory(Path::new("/"))?, PathBuf::from("/"));
+        for (index, name) in names.iter().enumerate() {
+            place.push(name);
+            above = match self.directory(&place) {
+                Err(error) if error.is_not_found() => {
+                    let mode = if index + 1 == names.len() { mode } else { PUBLIC };
+                    self.make_directory(&above, &place, mode)?
+                }
+                other => other?,
+            };
+        }
+        Ok(above)
+    }
+
+    fn make_directory(&self, above: &Dir, place: &Path, mode: u32) -> Result<Dir> {
+        match above.mkdir(place.file_name().unwrap_or_default(), mode) {
+            // Another was faster; or what has the name is a symlink to what is not there.
+            Err(error) if *error.kind() == Kind::Exists => self.directory(place).map_err(|error| match error.errno() {
+                Some(Errno::NOENT) => {
+                    Error::failed(format!("{place:?} is a symlink to what is not there in this tree"))
+                }
+                _ => error,
+            }),
+            other => other,
+        }
     }
 
     /// The same for reading, and to change its attributes; a symlink at the end of `path` is an error.

@@ -15,7 +15,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 pub enum Host {
     /// PID 1 is systemd, and this is how to talk to it.
     Systemd(Box<Manager>),
-    /// PID 1 is something else: containers are run by a supervisor of our own.
+    /// PID 1 is something else: containers are run by a supervisor of our own. Or there is none at all, in an image.
     Direct,
 }
 
@@ -23,7 +23,7 @@ pub enum Host {
 ///
 /// Errors: `Unavailable` when systemd did boot but neither way leads to it, with what each said.
 pub fn connect(paths: &Paths) -> Result<Host> {
-    if !paths.systemd_marker().is_dir() {
+    if paths.is_image() || !paths.systemd_marker().is_dir() {
         return Ok(Host::Direct);
     }
     let mut manager = match bus(paths) {

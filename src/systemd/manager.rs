@@ -143,6 +143,13 @@ impl Manager {
         text(&self.call(call).with_context(|| unit.to_string())?)
     }
 
+    /// Makes the links that start a unit at boot, as the `[Install]` of its file says.
+    pub fn enable_unit_files(&mut self, units: &[&str]) -> Result<()> {
+        let units = Value::strings(units.iter().copied());
+        let call = self.method("EnableUnitFiles").with(units).with(false).with(false);
+        self.call(call).map(drop)
+    }
+
     /// Removes the links that start a unit at boot.
     pub fn disable_unit_files(&mut self, units: &[&str]) -> Result<()> {
         let call = self.method("DisableUnitFiles").with(Value::strings(units.iter().copied())).with(false);

@@ -5,6 +5,7 @@ pub mod host;
 pub mod installed;
 pub mod job;
 pub mod journal;
+pub mod links;
 pub mod machine;
 pub mod manager;
 pub mod nspawn;

@@ -20,6 +20,7 @@ pub struct Column {
 pub enum Cell {
     Text(String),
     Number(u64),
+    Flag(bool),
     List(Vec<String>),
     Missing,
 }
@@ -39,6 +40,7 @@ impl Cell {
         let text = match self {
             Cell::Text(text) => sanitize::line(text),
             Cell::Number(number) => number.to_string(),
+            Cell::Flag(flag) => if *flag { "yes" } else { "no" }.to_string(),
             Cell::List(words) => sanitize::line(&words.join(",")),
             Cell::Missing => String::new(),
         };
@@ -54,7 +56,7 @@ impl Cell {
         match self {
             Cell::Text(text) => text.is_empty(),
             Cell::List(words) => words.is_empty(),
-            Cell::Number(_) => false,
+            Cell::Number(_) | Cell::Flag(_) => false,
             Cell::Missing => true,
         }
     }
@@ -64,6 +66,7 @@ impl Cell {
         match self {
             Cell::Text(text) => json.string(text),
             Cell::Number(number) => json.number(*number),
+            Cell::Flag(flag) => json.bool(*flag),
             Cell::Missing => json.optional(None),
             Cell::List(words) => {
                 json.begin_array();

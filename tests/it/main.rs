@@ -17,6 +17,7 @@ mod http;
 mod http_proxy;
 mod http_server;
 mod http_trust;
+mod image;
 mod imports;
 mod manager;
 mod manifest;

@@ -162,10 +162,20 @@ fn groups(table: &[&'static Command]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::spec::Operands;
+    use crate::cli::spec::{Image, Operands};
 
     const fn command(name: &'static str, operands: Operands) -> Command {
-        Command { name, about: "", long: &[], flags: &[], operands, examples: &[], payload: false, root: true }
+        Command {
+            name,
+            about: "",
+            long: &[],
+            flags: &[],
+            operands,
+            examples: &[],
+            payload: false,
+            root: true,
+            image: Image::Works,
+        }
     }
 
     fn kinds(name: &'static str, operands: Operands) -> Option<Vec<(Kind, bool)>> {

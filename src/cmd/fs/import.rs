@@ -1,7 +1,7 @@
 //! `sdme fs import`: a root filesystem from a directory, an archive or an image, here or elsewhere.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands, Tail};
+use crate::cli::spec::{Command, Flag, Image, Operands, Tail};
 use crate::cmd::fs::sources::Sources;
 use crate::cmd::fs::{needed, packages};
 use crate::cmd::{Context, flags};
@@ -89,6 +89,7 @@ pub const SPEC: Command = Command {
     ],
     payload: false,
     root: true,
+    image: Image::Makes,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
@@ -103,6 +104,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
     let (name, source) = operands(args)?;
     let force = args.flag("force");
     let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
+    let install = packages::wish(cx, args)?;
     refuse_running(cx, &name, force)?;
     let interrupts = Interrupts::block(&ENDING)?;
     let watch = interrupts.watch()?;
@@ -117,8 +119,8 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
         reference: args.text("image")?.map(str::to_string),
         partition: partition(args)?,
         format,
-        install: packages::wish(args)?,
-        options: options(args, format),
+        install,
+        options: options(args, format, install),
     };
     let progress = Arc::new(Progress::default());
     let around = Surroundings {
@@ -200,10 +202,10 @@ fn bounds(args: &Args) -> Result<Bounds> {
 }
 
 /// What changes the tree itself, for the record.
-fn options(args: &Args, format: Option<Format>) -> String {
+fn options(args: &Args, format: Option<Format>, install: Install) -> String {
     let mut words = Vec::new();
     words.extend(format.map(|format| format!("--format={}", format.word())));
-    if packages::wish(args).is_ok_and(|wish| wish == Install::Always) {
+    if install == Install::Always {
         words.push("--install-packages=yes".to_string());
     }
     if args.flag("cross-mounts") {

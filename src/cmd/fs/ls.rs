@@ -1,7 +1,7 @@
 //! `sdme fs ls`: the imported root filesystems.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::{Context, flags};
 use crate::error::Result;
 use crate::rootfs::list::{self, Entry};
@@ -21,6 +21,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme fs ls", "a table"), ("sdme fs ls --json | jq -r '.[].name'", "the names, for a script")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 const fn column(title: &'static str, key: &'static str) -> Column {

@@ -18,8 +18,15 @@ pub const FLAG: Flag = Flag::valued(
      auto, which asks on a terminal and else says what to do.",
 );
 
-pub fn wish(args: &Args) -> Result<Install> {
+pub fn wish(cx: &Context, args: &Args) -> Result<Install> {
     Ok(match args.choice(FLAG.long, &["auto", "yes", "no"])? {
+        Some("yes") if cx.paths.is_image() => {
+            return Err(args.usage(
+                "--install-packages=yes runs the tree's package manager, and with --root nothing is run: import it without --root \
+                 first, and then the tree",
+            ));
+        }
+        _ if cx.paths.is_image() => Install::Never,
         Some("yes") => Install::Always,
         Some("no") => Install::Never,
         _ => Install::Ask,

@@ -1,7 +1,7 @@
 //! `sdme fs rename`: another name for a root filesystem.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands, Tail};
+use crate::cli::spec::{Command, Image, Operands, Tail};
 use crate::cmd::Context;
 use crate::cmd::fs::needed;
 use crate::error::Result;
@@ -17,6 +17,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme fs rename noble noble-old", "makes room for a newer one")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

@@ -1,7 +1,7 @@
 //! `sdme fs rm`: remove root filesystems.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Flag, Operands};
+use crate::cli::spec::{Command, Flag, Image, Operands};
 use crate::cmd::fs::needed;
 use crate::cmd::select::Selection;
 use crate::cmd::{Context, batch};
@@ -28,6 +28,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme fs rm noble", "removes it"), ("sdme fs rm -a -f", "removes all, without a question")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

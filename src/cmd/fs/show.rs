@@ -1,7 +1,7 @@
 //! `sdme fs show`: everything that is known of one root filesystem.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::fs::needed;
 use crate::cmd::{Context, flags};
 use crate::error::Result;
@@ -22,6 +22,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme fs show noble", "a list"), ("sdme fs show noble --json", "the same for a script")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {
@@ -38,7 +39,7 @@ fn rows(cx: &Context, entry: &Entry, containers: Vec<Name>, json: bool) -> Vec<(
     let text = |text: &str| Cell::of(Some(text.to_string()));
     let mut rows = vec![
         ("name", text(entry.name.as_str())),
-        ("path", text(&cx.paths.filesystems().join(entry.name.as_str()).to_string_lossy())),
+        ("path", text(&cx.paths.shown(&cx.paths.filesystems().join(entry.name.as_str())).to_string_lossy())),
         ("os", text(&entry.facts.title)),
         ("architecture", Cell::of(entry.facts.architecture.clone())),
         ("problem", Cell::of(entry.problem.clone())),

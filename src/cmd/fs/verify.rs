@@ -1,7 +1,7 @@
 //! `sdme fs verify`: whether a root filesystem is still what was imported.
 
 use crate::cli::parse::Args;
-use crate::cli::spec::{Command, Operands};
+use crate::cli::spec::{Command, Image, Operands};
 use crate::cmd::Context;
 use crate::error::Result;
 use crate::rootfs::verify::{self, Verdict};
@@ -20,6 +20,7 @@ pub const SPEC: Command = Command {
     examples: &[("sdme fs verify noble", "says what has changed, if anything has")],
     payload: false,
     root: true,
+    image: Image::Works,
 };
 
 pub fn run(cx: &Context, args: &Args) -> Result<u8> {

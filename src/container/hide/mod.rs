@@ -241,7 +241,7 @@ fn is_vendor(path: &Path) -> bool {
 fn content(seed: Seed, state: &State) -> (String, u32) {
     let name = &state.name;
     match seed {
-        Seed::MachineId => (format!("{}\n", state.machine_id), 0o444),
+        Seed::MachineId => (format!("{}\n", state.machine_id.as_deref().unwrap_or_default()), 0o444),
         Seed::Hostname => (format!("{name}\n"), 0o644),
         Seed::Hosts => {
             (format!("127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost ip6-loopback\n"), 0o644)

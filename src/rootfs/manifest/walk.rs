@@ -125,7 +125,7 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     }
 
     fn check_mount(&self, meta: &Meta) -> Result<()> {
-        if meta.mount != self.top.mount || meta.dev != self.top.dev {
+        if meta.is_mounted_in(&self.top) {
             return Err(Error::failed("something is mounted there: unmount it first"));
         }
         Ok(())

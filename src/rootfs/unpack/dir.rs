@@ -219,7 +219,7 @@ impl Walk<'_, '_> {
 
     /// Whether it is not part of the tree; says so.
     fn is_left_out(&self, path: &[u8], meta: &Meta) -> bool {
-        let is_mounted = !self.cross_mounts && (meta.mount != self.top.mount || meta.dev != self.top.dev);
+        let is_mounted = !self.cross_mounts && meta.is_mounted_in(&self.top);
         if is_mounted {
             self.writer.note(|| format!("{}: what is mounted there is left out", shown(path)));
         }
