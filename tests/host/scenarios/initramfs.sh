@@ -74,15 +74,38 @@ INIT
   chmod 0755 "$1/usr/lib/systemd/systemd"
 }
 
-boot() { # NAME WORDS...
-  local name=$1
-  shift
-  cp --sparse=always $vm/disk "$tree/srv/$name.disk"
-  chroot "$tree" timeout 150 qemu-system-x86_64 -nodefaults -no-reboot -display none -m 512 -rtc base=1970-01-01T00:01:00 \
-    -kernel /srv/vmlinuz -initrd "/srv/$name" -append "console=ttyS0 root=/dev/vda panic=-1 $*" \
+boot() { # NAME INITRD WORDS...
+  local name=$1 initrd=$2
+  shift 2
+  chroot "$tree" timeout 300 qemu-system-x86_64 -nodefaults -no-reboot -display none -m 768 -rtc base=1970-01-01T00:01:00 \
+    -kernel /srv/vmlinuz -initrd "/srv/$initrd" -append "console=ttyS0 root=/dev/vda panic=-1 $*" \
     -drive "file=/srv/$name.disk,if=virtio,format=raw,cache=unsafe" \
     -netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
     -serial "file:/srv/$name.console" -serial "file:/srv/$name.said" </dev/null
+}
+
+# A whole Debian, with systemd.
+debian() { # DIR
+  cp -a /var/lib/sdme/fs/trixie "$1" && cp "$tree/root/sdme.deb" "$1/root/"
+  chroot "$1" dpkg -i /root/sdme.deb || return 1
+  echo '/dev/vda / ext4 defaults 0 1' >"$1/etc/fstab"
+  # There is no udev in this tree, which would bring the device that a getty waits for.
+  ln -s /dev/null "$1/etc/systemd/system/serial-getty@.service"
+  cat >"$1/etc/systemd/system/probe.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS1
+ExecStart=sh -c 'NO_COLOR=1; export NO_COLOR; sdme ps; sdme exec web systemctl is-system-running --wait; sdme exec web cat /etc/os-release; \
+  systemctl show -P UnitFileState -P ActiveState sdme@web; journalctl -k -o cat -g sdme:; ls -A /etc/systemd/system; echo that was all; systemctl poweroff -ff'
+UNIT
+  mkdir -p "$1/etc/systemd/system/graphical.target.wants"
+  ln -s ../probe.service "$1/etc/systemd/system/graphical.target.wants/"
+  truncate -s 1500M "$tree/srv/debian.disk" && mkfs.ext4 -q -F -O ^has_journal -d "$1" "$tree/srv/debian.disk"
+  tar -C /var/lib/sdme/fs/trixie --numeric-owner -cf - . | chroot "$tree" zstd -q -1 >$vm/served/debian.tar.zst
 }
 
 said() { tr -d '\r' <"$tree/srv/$1.said"; }
@@ -128,11 +151,13 @@ chroot "$tree" dracut --quiet --force --no-hostonly --no-compress --add sdme --o
   >"$work/dracut.log" 2>&1 </dev/null &
 making=$!
 check "mkinitramfs" chroot "$tree" mkinitramfs -o /srv/initramfs-tools "$kernel"
-(boot initramfs-tools "sdme.import=$web/tiny.tar.gz sdme.sha256=$sum sdme.name=tiny sdme.new=web") >"$work/qemu.1" 2>&1 &
+cp --sparse=always $vm/disk "$tree/srv/initramfs-tools.disk"
+(boot initramfs-tools initramfs-tools "sdme.import=$web/tiny.tar.gz sdme.sha256=$sum sdme.name=tiny sdme.new=web") >"$work/qemu.1" 2>&1 &
 first=$!
 wait $making || { tail -n 20 "$work/dracut.log"; fail "dracut"; }
 signed="sdme.pubkey=$(tail -n 1 $vm/served/minisign.pub) sdme.signature=$web/tiny.tar.gz.minisig"
-(boot dracut "sdme.import=$web/tiny.tar.gz $signed sdme.name=tiny sdme.new=web") >"$work/qemu.2" 2>&1 &
+cp --sparse=always $vm/disk "$tree/srv/dracut.disk"
+(boot dracut dracut "sdme.import=$web/tiny.tar.gz $signed sdme.name=tiny sdme.new=web") >"$work/qemu.2" 2>&1 &
 second=$!
 
 note "the first image in namespaces: shell and programs are its own, the network is this host's"
@@ -201,7 +226,7 @@ done
 refuse "nothing ran" test -e $real/ran
 
 note "a system whose datadir is elsewhere when it runs"
-rm -rf $real/var && ln -s /srv/var $real/var
+rm -rf ${real:?}/var && ln -s /srv/var $real/var
 refused 'by a symlink' "$source" "sdme.sha256=$sum"
 fresh
 printf '# /dev/vdb /var ext4\n/dev/vdb\t/var ext4 defaults 0 2\n' >$real/etc/fstab
@@ -292,6 +317,22 @@ contains "$(said initramfs-tools)" '^year 1970'
 contains "$(said initramfs-tools)" '^verified=--sha256$'
 booted dracut
 contains "$(said dracut)" '^verified=.*sign'
+
+if [ -n "$full" ]; then
+  note "a whole Debian: its systemd starts what the initramfs made"
+  check "its disk" debian $vm/debian
+  check "it boots" boot debian initramfs-tools "sdme.import=$web/debian.tar.zst sdme.sha256=$(sha256sum <$vm/served/debian.tar.zst | cut -d ' ' -f 1) sdme.new=web"
+  note "$(said debian)"
+  contains "$(said debian)" '^web +running +ready +Debian'
+  contains "$(said debian)" '^running'
+  contains "$(said debian)" '^VERSION_CODENAME=trixie'
+  contains "$(said debian)" '^active'
+  contains "$(said debian)" '^sdme: web starts with the system'
+  lacks "$(said debian)" '^sdme@'
+  contains "$(said debian)" '^that was all'
+else
+  note "not tried: a whole Debian whose systemd starts the container (SDME_TEST_FULL=1)"
+fi
 
 kill $server
 wait $server 2>/dev/null
