@@ -100,7 +100,7 @@ StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS1
 ExecStart=sh -c 'NO_COLOR=1; export NO_COLOR; sdme ps; sdme exec web systemctl is-system-running --wait; sdme exec web cat /etc/os-release; \
-  systemctl show -P UnitFileState -P ActiveState sdme@web; journalctl -k -o cat -g sdme:; ls -A /etc/systemd/system; echo that was all; systemctl poweroff -ff'
+  systemctl show -P UnitFileState -P ActiveState sdme@web; journalctl -b -t sdme -o cat; ls -A /etc/systemd/system; echo that was all; systemctl poweroff -ff'
 UNIT
   mkdir -p "$1/etc/systemd/system/graphical.target.wants"
   ln -s ../probe.service "$1/etc/systemd/system/graphical.target.wants/"
@@ -322,12 +322,11 @@ if [ -n "$full" ]; then
   note "a whole Debian: its systemd starts what the initramfs made"
   check "its disk" debian $vm/debian
   check "it boots" boot debian initramfs-tools "sdme.import=$web/debian.tar.zst sdme.sha256=$(sha256sum <$vm/served/debian.tar.zst | cut -d ' ' -f 1) sdme.new=web"
-  note "$(said debian)"
   contains "$(said debian)" '^web +running +ready +Debian'
   contains "$(said debian)" '^running'
   contains "$(said debian)" '^VERSION_CODENAME=trixie'
   contains "$(said debian)" '^active'
-  contains "$(said debian)" '^sdme: web starts with the system'
+  contains "$(said debian)" '^web starts with the system'
   lacks "$(said debian)" '^sdme@'
   contains "$(said debian)" '^that was all'
 else
