@@ -11,6 +11,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Whom we trust and how we speak; sessions are remembered, so a second connection to a server is cheaper.
 pub struct Tls {
@@ -49,14 +50,35 @@ impl Tls {
     }
 }
 
-/// The time by which certificates are judged.
+/// When this program was built, in seconds since 1970: reproducible-builds.org's SOURCE_DATE_EPOCH, which packaging/build
+/// sets; 0 where nobody does.
+const BUILT: Duration = Duration::from_secs(seconds(option_env!("SOURCE_DATE_EPOCH")));
+
+/// A compile error where it is no number: a program with a wrong time in it would refuse every server.
+const fn seconds(text: Option<&str>) -> u64 {
+    let Some(text) = text else { return 0 };
+    let (digits, mut at, mut seconds) = (text.as_bytes(), 0, 0);
+    while at < digits.len() {
+        assert!(digits[at].is_ascii_digit(), "SOURCE_DATE_EPOCH is no number of seconds");
+        seconds = seconds * 10 + (digits[at] - b'0') as u64;
+        at += 1;
+    }
+    seconds
+}
+
+/// The time by which certificates are judged: a machine without a battery starts in 1970, when none was valid yet, so the clock
+/// counts from the program's build on. That lets nobody in whose certificate had expired by then.
 #[derive(Debug)]
 struct Clock;
 
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::now())
+        Some(UnixTime::since_unix_epoch(later(SystemTime::now(), BUILT)))
     }
+}
+
+fn later(clock: SystemTime, built: Duration) -> Duration {
+    clock.duration_since(UNIX_EPOCH).unwrap_or_default().max(built)
 }
 
 fn server_name(host: &Host) -> Result<ServerName<'static>> {
@@ -99,4 +121,27 @@ fn explain(error: &rustls::Error) -> Failure {
         other => return Failure::passing(Error::failed(format!("TLS: {other}"))),
     };
     Failure::Final(Error::invalid(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_judged_by_the_later_of_the_clock_and_the_build() {
+        let (built, second) = (Duration::from_secs(1_800_000_000), Duration::from_secs(1));
+        for early in [UNIX_EPOCH - second, UNIX_EPOCH, UNIX_EPOCH + built - second] {
+            assert_eq!(later(early, built), built);
+        }
+        assert_eq!(later(UNIX_EPOCH + built + second, built), built + second);
+        assert_eq!(later(UNIX_EPOCH, Duration::ZERO), Duration::ZERO);
+        let judged = Clock.current_time().unwrap().as_secs();
+        assert!(judged >= BUILT.as_secs() && judged >= UnixTime::now().as_secs() - 1);
+    }
+
+    #[test]
+    fn the_build_says_when_it_was() {
+        assert_eq!((seconds(None), seconds(Some("")), seconds(Some("1795578493"))), (0, 0, 1_795_578_493));
+        assert!(std::panic::catch_unwind(|| seconds(Some("yesterday"))).is_err());
+    }
 }

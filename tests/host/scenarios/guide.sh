@@ -8,7 +8,7 @@ check "a tree" mount --bind /var/lib/sdme/fs/trixie /srv/trixie
 check "an archive" tar -C /srv/trixie --numeric-owner -czf /srv/trixie.tar.gz .
 umount /var/lib/sdme/fs/*
 rmdir /var/lib/sdme/fs/*
-for page in first-machine root-filesystems units networks image-builds scripting security migrating; do
+for page in first-machine root-filesystems units networks image-builds initramfs scripting security migrating; do
   check "$page" python3 "$here/guide" "$here/pages/$page.md"
   note "$page: $stdout"
   check "nothing is left of $page" sdme ps
