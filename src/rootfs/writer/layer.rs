@@ -46,6 +46,11 @@ impl Layer {
         self.brought.contains(&self.key.hash_one((ino, name)))
     }
 
+    /// Whether what is written are layers at all.
+    pub fn is_begun(&self) -> bool {
+        self.number > 0
+    }
+
     pub fn has_earlier(&self) -> bool {
         self.number > 1
     }

@@ -11,7 +11,9 @@
 //! - The root stays a directory: an entry of another type for it is an error.
 //! - A hard link to what already has that name changes nothing.
 //!
-//! A missing parent is made, root's, 0755; one that is no directory, or a symlink that leads nowhere, is an error.
+//! A missing parent is made, root's, 0755; one that is no directory is an error. One that is a symlink to what is not there
+//! is an error, too, as with GNU tar; in an image's layers what it leads to is made, in the tree, as umoci does: images have
+//! `var/run -> /run`, and below it what came with a package, before anything makes `/run`.
 //! Character devices 0/0 and the attributes of an overlay (see `attributes`) never reach the tree: in a lower layer they
 //! would hide files. Directories are 0700 until [`Writer::finish`]; it gives each its attributes if what stands at its
 //! path then is still the directory that was made, through no symlink that took its name (CVE-2026-33056).
@@ -296,7 +298,8 @@ impl Writer {
             return Err(Error::invalid("the root of the tree is no directory"));
         }
         let Writer { parents, tally, layer, hand, .. } = self;
-        let place = parents.ensure(parent, |path, above, name| {
+        let through = layer.is_begun();
+        let place = parents.ensure(parent, through, &mut |path, above, name| {
             tally.add_entry(path)?;
             layer.bring(above, name);
             if hand.owner == (0, 0) { Ok(()) } else { create::set_owner_at(&above.dir, name, 0, 0) }
