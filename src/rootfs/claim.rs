@@ -53,6 +53,8 @@ pub fn naming(filesystems: &Dir) -> Result<Dir> {
 }
 
 fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, force: bool) -> Result<()> {
+    let new = stage.subdir(tree)?;
+    let modified = new.meta()?.modified;
     loop {
         match stage.rename_noreplace(tree, filesystems, name.as_str()) {
             Err(error) if *error.kind() == Kind::Exists && force => {}
@@ -63,9 +65,18 @@ fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, force: bool) 
         let _old = hold(filesystems, name)?;
         match stage.exchange(tree, filesystems, name.as_str()) {
             Err(error) if error.is_not_found() => {}
-            other => return other,
+            other => return other.and_then(|()| keep_time(&new, modified)),
         }
     }
+}
+
+/// XFS counts an exchange as a change of both directories (6.18; not a rename): the tree would not be what its manifest says.
+fn keep_time(tree: &Dir, modified: (i64, u32)) -> Result<()> {
+    if tree.meta()?.modified == modified {
+        return Ok(());
+    }
+    meta::set_modified(tree, modified)?;
+    tree.sync()
 }
 
 /// Keeps everybody else from making containers of a tree, from renaming and from removing it. None: there is none, or
