@@ -3,7 +3,7 @@
 
 use crate::container::direct::{self, Console};
 use crate::container::nspawn::{self, Facts, Place};
-use crate::container::{open, overlay};
+use crate::container::{create, open, overlay};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::lock;
@@ -128,6 +128,8 @@ pub fn mount_tree(paths: &Paths, name: &Name) -> Result<PathBuf> {
     let state = open::state(paths, name)?;
     let target = paths.mounts().join(name.as_str());
     fs::create_dir_all(&target).with_context(|| format!("mkdir {target:?}"))?;
+    // Who replaces the tree sees the container as one that runs, or is done before it is mounted.
+    let _held = create::hold_rootfs(paths, &state.rootfs, Wait::at_most(LOCK_LIMIT))?;
     overlay::mount_all(paths, &state, &target).with_context(|| format!("{name}: mounting its tree"))?;
     Ok(target)
 }

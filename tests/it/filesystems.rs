@@ -96,10 +96,20 @@ fn run(program: &str, options: &[&str], operand: &Path) -> Result<(), String> {
 fn apart(run: impl FnOnce() + Send) {
     let unshared = || {
         sdme::sys::mountns::unshare().unwrap();
+        let_go();
         run();
     };
     let joined = thread::scope(|scope| scope.spawn(unshared).join());
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// What other tests have mounted is theirs to unmount: a copy of it here would keep their loop devices.
+fn let_go() {
+    let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+    for point in points.filter(|point| point.starts_with(std::env::temp_dir())) {
+        let _ = rustix::mount::unmount(point, rustix::mount::UnmountFlags::DETACH);
+    }
 }
 
 /// A directory and an archive of it, on each filesystem from another one.
