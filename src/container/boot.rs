@@ -128,6 +128,8 @@ pub fn mount_tree(paths: &Paths, name: &Name) -> Result<PathBuf> {
     let state = create::ensure_machine_id(paths, open::state(paths, name)?)?;
     let target = paths.mounts().join(name.as_str());
     fs::create_dir_all(&target).with_context(|| format!("mkdir {target:?}"))?;
+    // Who replaces the tree sees the container as one that runs, or is done before it is mounted.
+    let _held = create::hold_rootfs(paths, &state.rootfs, Wait::at_most(LOCK_LIMIT))?;
     overlay::mount_all(paths, &state, &target).with_context(|| format!("{name}: mounting its tree"))?;
     Ok(target)
 }

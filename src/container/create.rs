@@ -10,7 +10,7 @@ use crate::store::name::Name;
 use crate::store::stage::Stage;
 use crate::store::{datadir, lock, record, runtime};
 use crate::sys::dir::Dir;
-use crate::sys::poll::Wait;
+use crate::sys::poll::{self, Wait};
 use crate::sys::{kernel, lock as flock};
 use crate::systemd::host::Host;
 use crate::systemd::{installed, machine};
@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// How long `create` cleans up after killed commands.
 const SWEEP_LIMIT: Duration = Duration::from_millis(100);
+
+/// How long a root filesystem that is given a name is waited for: that takes milliseconds.
+const HOLD_LIMIT: Duration = Duration::from_secs(2);
+const HOLD_PAUSE: Duration = Duration::from_millis(2);
 
 /// What the user chose.
 pub struct Wish {
@@ -41,7 +45,7 @@ pub fn create(paths: &Paths, host: &mut Host, wish: Wish) -> Result<Name> {
     // What is left over hinders nobody: the next command goes on with it.
     let _ = datadir::sweep(paths, Wait::at_most(SWEEP_LIMIT));
     let name = choose_name(paths, host, wish.name)?;
-    let _held = hold_rootfs(paths, &wish.rootfs)?;
+    let _held = hold_rootfs(paths, &wish.rootfs, Wait::at_most(HOLD_LIMIT))?;
     check_rootfs(paths, &wish.rootfs)?;
     let choice = choose_layers(paths, &wish.rootfs)?;
     let stage = Stage::create(&datadir::containers(paths)?)?;
@@ -128,18 +132,22 @@ fn taken(paths: &Paths, host: &mut Host) -> Result<BTreeSet<Name>> {
     Ok(taken)
 }
 
-/// While a container is made of it, nobody removes, renames or replaces a root filesystem.
-fn hold_rootfs(paths: &Paths, rootfs: &Rootfs) -> Result<Option<Dir>> {
+/// While a container is made of it or mounts it, nobody removes, renames or replaces a root filesystem.
+pub fn hold_rootfs(paths: &Paths, rootfs: &Rootfs, wait: Wait<'_>) -> Result<Option<Dir>> {
     let Rootfs::Named(name) = rootfs else { return Ok(None) };
-    let busy = || Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme"));
     let filesystems = Dir::open(&paths.filesystems())?;
     let open = || filesystems.subdir(name.as_str()).map_err(|error| unknown_rootfs(paths, rootfs, error));
-    let tree = open()?;
-    // Between the opening and the locking another may have taken its place.
-    if !flock::try_shared(&tree)? || !open()?.meta()?.is_same(&tree.meta()?) {
-        return Err(busy());
+    loop {
+        let tree = open()?;
+        // Between the opening and the locking another may have taken its place.
+        if flock::try_shared(&tree)? && open()?.meta()?.is_same(&tree.meta()?) {
+            return Ok(Some(tree));
+        }
+        if wait.is_over() {
+            return Err(Error::new(Kind::Busy, format!("root filesystem {name} is being changed by another sdme")));
+        }
+        poll::pause(HOLD_PAUSE, wait)?;
     }
-    Ok(Some(tree))
 }
 
 /// Nothing unbootable is made: an `/etc` to write a machine id into, and an init to start.

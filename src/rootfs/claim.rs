@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// Names change within milliseconds, but for a disk that is slow to sync.
 const NAMING_LIMIT: Duration = Duration::from_secs(60);
+const HOLD_LIMIT: Duration = Duration::from_secs(2);
 const NAMING_PAUSE: Duration = Duration::from_millis(2);
 
 /// Before anything is read: the name must be free, or given up by `-f`.
@@ -25,12 +26,23 @@ fn taken(name: &Name) -> Error {
     Error::new(Kind::Exists, what)
 }
 
-/// Gives `tree` of the stage its name. What it replaces is in its place in the stage afterwards, and goes with that.
-pub fn settle(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, origin: &Origin, force: bool) -> Result<()> {
+/// Asked before a tree loses its name: an error if that must not be.
+pub type MayGo<'a> = &'a dyn Fn() -> Result<()>;
+
+/// Gives `tree` of the stage its name. What it replaces is in its place in the stage afterwards, and goes with that;
+/// None: nothing may be replaced.
+pub fn settle(
+    filesystems: &Dir,
+    stage: &Dir,
+    tree: &str,
+    name: &Name,
+    origin: &Origin,
+    may_go: Option<MayGo<'_>>,
+) -> Result<()> {
     let _alone = naming(filesystems)?;
-    check_free(filesystems, name, force)?;
+    check_free(filesystems, name, may_go.is_some())?;
     let announced = origin::announce(filesystems, name, stage, &stage.subdir(tree)?, origin);
-    if let Err(error) = announced.and_then(|()| rename(filesystems, stage, tree, name, force)) {
+    if let Err(error) = announced.and_then(|()| rename(filesystems, stage, tree, name, may_go)) {
         // The first error is the one to tell; a record without its tree counts for nothing.
         let _ = origin::withdraw(filesystems, name);
         return Err(error);
@@ -52,34 +64,50 @@ pub fn naming(filesystems: &Dir) -> Result<Dir> {
     Ok(guard)
 }
 
-fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, force: bool) -> Result<()> {
+fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, may_go: Option<MayGo<'_>>) -> Result<()> {
+    let new = stage.subdir(tree)?;
+    let modified = new.meta()?.modified;
     loop {
-        match stage.rename_noreplace(tree, filesystems, name.as_str()) {
-            Err(error) if *error.kind() == Kind::Exists && force => {}
-            Err(error) if *error.kind() == Kind::Exists => return Err(taken(name)),
-            other => return other,
-        }
-        // Whoever makes a container of the old one holds it, and is waited for by asking again later.
+        let may_go = match (stage.rename_noreplace(tree, filesystems, name.as_str()), may_go) {
+            (Err(error), Some(may_go)) if *error.kind() == Kind::Exists => may_go,
+            (Err(error), None) if *error.kind() == Kind::Exists => return Err(taken(name)),
+            (other, _) => return other,
+        };
         let _old = hold(filesystems, name)?;
+        may_go()?;
         match stage.exchange(tree, filesystems, name.as_str()) {
             Err(error) if error.is_not_found() => {}
-            other => return other,
+            other => return other.and_then(|()| keep_time(&new, modified)),
         }
     }
 }
 
-/// Keeps everybody else from making containers of a tree, from renaming and from removing it. None: there is none, or
-/// what has the name is no directory.
+/// XFS counts an exchange as a change of both directories (6.18; not a rename): the tree would not be what its manifest says.
+fn keep_time(tree: &Dir, modified: (i64, u32)) -> Result<()> {
+    if tree.meta()?.modified == modified {
+        return Ok(());
+    }
+    meta::set_modified(tree, modified)?;
+    tree.sync()
+}
+
+/// Keeps everybody else from making containers of a tree and from booting them, which takes them milliseconds. Only for who is
+/// alone with the names ([`naming`]): else another tree may have the name by then. None: there is none, or what has the name
+/// is no directory.
 pub fn hold(filesystems: &Dir, name: &Name) -> Result<Option<Dir>> {
     match filesystems.lookup(name.as_str())? {
         Some(meta) if meta.kind == meta::Kind::Directory => {}
         _ => return Ok(None),
     }
     let Some(tree) = filesystems.lookup_dir(name.as_str())? else { return Ok(None) };
-    match lock::try_exclusive(&tree).with_context(|| format!("{name}"))? {
-        true => Ok(Some(tree)),
-        false => Err(Error::new(Kind::Busy, format!("{name} is in use by another sdme"))),
+    let wait = Wait::at_most(HOLD_LIMIT);
+    while !lock::try_exclusive(&tree).with_context(|| format!("{name}"))? {
+        if wait.is_over() {
+            return Err(Error::new(Kind::Busy, format!("{name} is in use by another sdme")));
+        }
+        poll::pause(NAMING_PAUSE, wait)?;
     }
+    Ok(Some(tree))
 }
 
 #[cfg(test)]
@@ -119,7 +147,7 @@ mod tests {
     fn killed_at_any_step_a_replaced_tree_has_its_own_record_and_manifest() {
         let (_scratch, paths, filesystems, name) = stand("claim-killed");
         let (first, origin) = stage(&paths, &filesystems, "first");
-        settle(&filesystems, &first, "tree", &name, &origin, false).unwrap();
+        settle(&filesystems, &first, "tree", &name, &origin, None).unwrap();
         is_whole(&paths, &filesystems, &name, "first");
         // Killed before its tree has the name.
         let (second, origin) = stage(&paths, &filesystems, "second");
@@ -132,10 +160,23 @@ mod tests {
         is_whole(&paths, &filesystems, &name, "third");
         // The next, which fails or is killed before it has the name, takes nothing from it.
         let (fourth, origin) = stage(&paths, &filesystems, "fourth");
-        assert_eq!(*settle(&filesystems, &fourth, "tree", &name, &origin, false).unwrap_err().kind(), Kind::Exists);
+        assert_eq!(*settle(&filesystems, &fourth, "tree", &name, &origin, None).unwrap_err().kind(), Kind::Exists);
         is_whole(&paths, &filesystems, &name, "third");
         origin::announce(&filesystems, &name, &fourth, &fourth.subdir("tree").unwrap(), &origin).unwrap();
         is_whole(&paths, &filesystems, &name, "third");
+    }
+
+    /// As when a container was started on it while its successor was still being unpacked.
+    #[test]
+    fn what_may_not_go_any_more_stays_whole() {
+        let (_scratch, paths, filesystems, name) = stand("claim-stays");
+        let (first, origin) = stage(&paths, &filesystems, "first");
+        settle(&filesystems, &first, "tree", &name, &origin, None).unwrap();
+        let (second, origin) = stage(&paths, &filesystems, "second");
+        let runs = || Err(Error::new(Kind::Busy, "web runs on it"));
+        let error = settle(&filesystems, &second, "tree", &name, &origin, Some(&runs)).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (&Kind::Busy, "web runs on it"));
+        is_whole(&paths, &filesystems, &name, "first");
     }
 
     /// The one that comes late must not put its record in the place of the other's.
@@ -148,7 +189,7 @@ mod tests {
                 let (filesystems, name) = (&filesystems, &name);
                 scope.spawn(move || {
                     // What a lost race gives is no matter here.
-                    let _ = settle(filesystems, stage, "tree", name, origin, number % 2 == 0);
+                    let _ = settle(filesystems, stage, "tree", name, origin, (number % 2 == 0).then_some(&|| Ok(())));
                 });
             }
         });

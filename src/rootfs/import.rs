@@ -74,6 +74,8 @@ pub struct Surroundings<'a> {
     /// Tells the user something, on one line.
     pub say: &'a dyn Fn(&str),
     pub hands: prepare::Hands<'a>,
+    /// Asked once more when the new tree is whole: what it replaces may be in use by now.
+    pub may_go: claim::MayGo<'a>,
 }
 
 /// What came of it.
@@ -159,7 +161,7 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     around.progress.enter(Step::Syncing);
     tree.sync_filesystem()?;
     around.watch.check()?;
-    claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force)?;
+    claim::settle(filesystems, stage.dir(), TREE, &name, &origin, force.then_some(around.may_go))?;
     Ok(Imported { origin, facts })
 }
 

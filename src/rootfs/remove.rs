@@ -16,15 +16,15 @@ use std::ffi::OsStr;
 /// Errors: `NotFound`; `Busy`; what `is_needed` says.
 pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>, wait: Wait<'_>) -> Result<()> {
     let filesystems = open(paths, name)?;
-    let held = claim::hold(&filesystems, name)?;
-    is_needed()?;
-    let trash = {
-        // An import that takes the name from now on has a record of its own, which must stay.
+    let (held, trash) = {
+        // First: what has the name is what is held. An import that takes the name later has a record of its own, which must stay.
         let _alone = claim::naming(&filesystems)?;
+        let held = claim::hold(&filesystems, name)?;
+        is_needed()?;
         let trash = stage::set_aside(&filesystems, OsStr::new(name.as_str()))?
             .ok_or_else(|| datadir::no_filesystem(paths, name))?;
         origin::remove(&filesystems, name)?;
-        trash
+        (held, trash)
     };
     drop(held);
     trash.remove(wait)
@@ -33,9 +33,11 @@ pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>
 /// Errors: `NotFound`; `Exists`; `Busy`; what `is_needed` says.
 pub fn rename(paths: &Paths, old: &Name, new: &Name, is_needed: impl FnOnce() -> Result<()>) -> Result<()> {
     let filesystems = open(paths, old)?;
+    let _alone = claim::naming(&filesystems)?;
+    // Another may have taken it away before we were alone.
+    open(paths, old)?;
     let _held = claim::hold(&filesystems, old)?;
     is_needed()?;
-    let _alone = claim::naming(&filesystems)?;
     if filesystems.lookup(new.as_str())?.is_some() {
         return Err(Error::new(Kind::Exists, format!("there is a root filesystem {new} already")));
     }
@@ -84,8 +86,9 @@ mod tests {
     use super::*;
     use crate::store::origin::{Known, Origin};
     use crate::sys::lock;
-    use crate::sys::tree::Scratch;
+    use crate::sys::tree::{self, Scratch};
     use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn stand(label: &str) -> (Scratch, Paths, Name) {
         let scratch = Scratch::new(label);
@@ -124,6 +127,57 @@ mod tests {
         assert_eq!(names(&paths), ["sid", "sid.origin"]);
     }
 
+    /// Replaced, removed and renamed all the time, a tree that a container is being made of keeps its name.
+    #[test]
+    fn what_somebody_holds_keeps_its_name_whoever_else_is_about() {
+        let (_scratch, paths, name) = stand("fs-races");
+        let filesystems = Dir::open(&paths.filesystems()).unwrap();
+        let (over, path) = (AtomicBool::new(false), paths.filesystems().join("sid"));
+        let aside = Name::parse("aside").unwrap();
+        let import = |number: usize| {
+            let folder = filesystems.mkdir(format!(".stage-{number}"), 0o700).unwrap();
+            folder.mkdir("tree", 0o755).unwrap();
+            // Who loses a race is refused: that is no matter here.
+            let _ = claim::settle(&filesystems, &folder, "tree", &name, &Origin::default(), Some(&|| Ok(())));
+            drop(folder);
+            tree::remove(&filesystems, OsStr::new(&format!(".stage-{number}"))).unwrap();
+        };
+        let is_over = || over.load(Ordering::Relaxed);
+        let pause = || {
+            std::thread::sleep(std::time::Duration::from_micros(700));
+            Ok(())
+        };
+        let held = std::thread::scope(|scope| {
+            scope.spawn(|| (0..).take_while(|_| !is_over()).for_each(import));
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over() {
+                        let _ = remove(&paths, &name, pause, Wait::for_ever());
+                    }
+                });
+            }
+            scope.spawn(|| {
+                while !is_over() {
+                    let _ = rename(&paths, &name, &aside, pause);
+                    let _ = remove(&paths, &aside, || Ok(()), Wait::for_ever());
+                }
+            });
+            let mut held = Ok(0);
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(3);
+            while std::time::Instant::now() < until && held.is_ok() {
+                let Ok(tree) = Dir::open(&path) else { continue };
+                let is_there = || Dir::open(&path).is_ok_and(|now| now.meta().unwrap().is_same(&tree.meta().unwrap()));
+                if lock::try_shared(&tree).unwrap() && is_there() {
+                    std::thread::sleep(std::time::Duration::from_micros(300));
+                    held = if is_there() { held.map(|held| held + 1) } else { Err("it has gone") };
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+            held
+        });
+        assert!(held.unwrap() > 20, "{held:?}");
+    }
+
     #[test]
     fn a_record_follows_its_tree() {
         let (_scratch, paths, name) = stand("fs-rename");
@@ -145,7 +199,7 @@ mod tests {
         origin::remove(&filesystems, &name).unwrap();
         let folder = filesystems.mkdir(".stage-0", 0o700).unwrap();
         folder.mkdir("tree", 0o755).unwrap();
-        claim::settle(&filesystems, &folder, "tree", &name, &next, false).unwrap();
+        claim::settle(&filesystems, &folder, "tree", &name, &next, None).unwrap();
         trash.remove(Wait::for_ever()).unwrap();
         assert_eq!(origin::read(&paths, &name).unwrap(), Known::Origin(next));
     }

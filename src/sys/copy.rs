@@ -5,11 +5,22 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use std::fs::File;
 
-/// Lets `to` share all blocks of `from` (FICLONE). False where the filesystem, or this pair of files, cannot.
-pub fn reflink(from: &File, to: &File) -> Result<bool> {
+/// What an attempt to share blocks came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reflink {
+    Shared,
+    /// These two cannot: on btrfs only one of them has no checksums (chattr +C); one is swapped to.
+    NotThese,
+    /// Their filesystems cannot.
+    Never,
+}
+
+/// Lets `to` share all blocks of `from` (FICLONE).
+pub fn reflink(from: &File, to: &File) -> Result<Reflink> {
     match rustix::fs::ioctl_ficlone(to, from) {
-        Ok(()) => Ok(true),
-        Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS | Errno::PERM) => Ok(false),
+        Ok(()) => Ok(Reflink::Shared),
+        Err(Errno::INVAL | Errno::TXTBSY) => Ok(Reflink::NotThese),
+        Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::NOTTY | Errno::NOSYS | Errno::PERM) => Ok(Reflink::Never),
         Err(errno) => Err(Error::os(errno, "ioctl(FICLONE)")),
     }
 }

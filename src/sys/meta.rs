@@ -160,6 +160,12 @@ pub fn set_xattr(fd: impl AsFd, name: &OsStr, value: &[u8]) -> Result<()> {
         .map_err(|errno| Error::os(errno, format!("fsetxattr({name:?})")))
 }
 
+/// The two names under which XFS shows root each ACL once more, in its own form. They are never listed here: a tree has the
+/// same attributes wherever it stands.
+pub fn is_acl_of_xfs(name: &[u8]) -> bool {
+    matches!(name, b"trusted.SGI_ACL_FILE" | b"trusted.SGI_ACL_DEFAULT")
+}
+
 /// The names of all extended attributes; none where the filesystem has no such thing.
 pub fn xattrs(fd: impl AsFd) -> Result<Vec<OsString>> {
     listed(|names| rustix::fs::flistxattr(&fd, names), "flistxattr")
@@ -213,7 +219,7 @@ pub(super) fn path_at(dir: &Dir, name: &OsStr) -> Result<PathBuf> {
 /// Most inodes have none, or a few: the kernel's bound is allocated when it is needed.
 fn listed(call: impl Fn(&mut [u8]) -> rustix::io::Result<usize>, name: &str) -> Result<Vec<OsString>> {
     let split = |names: &[u8]| {
-        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && !is_acl_of_xfs(name));
         names.map(|name| OsString::from_vec(name.to_vec())).collect()
     };
     let mut few = [0u8; 512];

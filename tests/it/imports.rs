@@ -356,3 +356,59 @@ fn case_20_an_init_that_cannot_run_here_is_told() {
         assert!(ran.code == Some(0) && ran.err.contains("systemd"), "{what}: {ran:?}");
     }
 }
+
+/// Case 26: a root filesystem is replaced, removed and renamed while containers are made of it. Each container that there is has
+/// its root filesystem, and each refusal is one line that says why.
+#[test]
+fn case_26_a_container_never_loses_its_root_filesystem() {
+    let Some(place) = Place::new("races") else { return };
+    let source = place.sandbox.dir.join("source");
+    fs::create_dir_all(source.join("usr/lib/systemd")).unwrap();
+    fs::create_dir(source.join("etc")).unwrap();
+    fs::copy("/bin/true", source.join("usr/lib/systemd/systemd")).unwrap();
+    let source = source.to_str().unwrap();
+    if place.start(&["fs", "import", "-f", "n", source]).wait().unwrap().code() != Some(0) {
+        panic!("no import");
+    }
+    let probe = ran(place.start(&["create", "probe", "-r", "n"]).wait_with_output().unwrap());
+    if probe.code != Some(0) {
+        assert!(probe.err.contains("overlay"), "{probe:?}");
+        return eprintln!("skipped: no overlay here: {}", probe.err);
+    }
+    assert_eq!(place.sandbox.run(&["rm", "-f", "probe"]).code, Some(0));
+    let (mut made, mut refused, mut removed) = (0, 0, 0);
+    for round in 0..300 {
+        let container = format!("c{round}");
+        let commands: [&[&str]; 5] = [
+            &["create", &container, "-r", "n"],
+            &["fs", "import", "-f", "n", source],
+            &["fs", "rm", "-f", "n"],
+            &["fs", "rename", "n", "m"],
+            &["fs", "rename", "m", "n"],
+        ];
+        let ended: Vec<Ran> = commands
+            .map(|words| place.start(words))
+            .map(|child| ran(child.wait_with_output().unwrap()))
+            .into_iter()
+            .collect();
+        for (words, ended) in commands.iter().zip(&ended) {
+            assert!(matches!(ended.code, Some(0 | 1)), "{words:?}: {ended:?}");
+            let reasons = ["already", "needed by", "in use by another", "no root filesystem", "being changed"];
+            let is_told = reasons.iter().any(|reason| ended.err.contains(reason));
+            assert!(ended.code == Some(0) || is_told, "{words:?}: {ended:?}");
+        }
+        refused += ended.iter().filter(|ended| ended.code == Some(1)).count();
+        let is_made = place.sandbox.dir.join("data/containers").join(&container).exists();
+        assert_eq!(is_made, ended[0].code == Some(0), "{ended:?}");
+        if is_made {
+            made += 1;
+            assert!(place.filesystems().join("n/usr/lib/systemd/systemd").is_file(), "round {round}: {ended:?}");
+            assert_eq!(place.sandbox.run(&["rm", "-f", &container]).code, Some(0));
+        }
+        removed += usize::from(!place.filesystems().join("n").exists());
+        let _ = place.start(&["fs", "import", "n", source]).wait();
+    }
+    assert!(made > 0 && refused > 0 && removed > 0, "{made} made, {refused} refused, {removed} times gone");
+    let left: Vec<_> = fs::read_dir(place.filesystems()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}

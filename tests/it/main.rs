@@ -11,6 +11,7 @@ mod copy;
 mod corpus;
 mod disks;
 mod faults;
+mod filesystems;
 mod generated;
 mod help;
 mod http;

@@ -134,6 +134,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
             told: &|line| packages::told(cx, line),
             proxies: &cx.http.proxies(),
         },
+        may_go: &|| refuse_running(cx, &name, force),
     };
     let told = args.flag("json") && !cx.quiet;
     // Where both are one terminal the events are enough.

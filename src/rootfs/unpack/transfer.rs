@@ -6,7 +6,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::{FileWriter, shown};
-use crate::sys::copy;
+use crate::sys::copy::{self, Reflink};
 use crate::sys::meta::{self, Meta};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -157,18 +157,20 @@ fn share(job: &mut Job, shared: &Shared<'_>) -> Result<bool> {
     if shared.no_reflink.load(Ordering::Relaxed) {
         return Ok(false);
     }
-    let is_shared = copy::reflink(&job.from, job.to.raw())?;
-    match is_shared {
-        true => {
+    let tried = copy::reflink(&job.from, job.to.raw())?;
+    match tried {
+        Reflink::Shared => {
             shared.has_reflinked.store(true, Ordering::Relaxed);
             job.to.wrote(0, job.meta.size)?;
             (shared.heed)(job.meta.size)?;
         }
-        // The first refusal is the filesystem's; one after a success is that file's.
-        false if !shared.has_reflinked.load(Ordering::Relaxed) => shared.no_reflink.store(true, Ordering::Relaxed),
-        false => {}
+        // After a success it is that of something mounted below.
+        Reflink::Never if !shared.has_reflinked.load(Ordering::Relaxed) => {
+            shared.no_reflink.store(true, Ordering::Relaxed);
+        }
+        Reflink::Never | Reflink::NotThese => {}
     }
-    Ok(is_shared)
+    Ok(tried == Reflink::Shared)
 }
 
 fn copy_runs(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {

@@ -5,7 +5,8 @@
 //!
 //! Extended attributes arrive as they are, but for these: `trusted.overlay.*` and `user.overlay.*` would be orders to
 //! the overlay that the tree becomes the lower layer of, and are left out with a note; `security.selinux` belongs to the
-//! policy of the host where the tree was, and is left out in silence; what the filesystem or the kernel does not take
+//! policy of the host where the tree was, and is left out in silence, as the form is that XFS keeps an ACL in, beside which
+//! archives have the ACL itself; what the filesystem or the kernel does not take
 //! (EOPNOTSUPP, EPERM), ACLs and capabilities too, is left out with a note. Any other failure is an error.
 
 use crate::error::{Context, Errno, Result};
@@ -123,10 +124,10 @@ impl Hand {
 
     fn give_xattrs(&self, path: &[u8], xattrs: &Xattrs, set: impl Fn(&OsStr, &[u8]) -> Result<()>) -> Result<()> {
         for (name, value) in xattrs {
-            if name == b"security.selinux" {
+            if name == b"security.selinux" || meta::is_acl_of_xfs(name) && has_acl(xattrs, name) {
                 continue;
             }
-            if is_overlay(name) {
+            if is_overlay(name) || meta::is_acl_of_xfs(name) {
                 self.note(|| format!("{}: {} is not taken over", shown(path), shown(name)));
                 continue;
             }
@@ -139,6 +140,12 @@ impl Hand {
         }
         Ok(())
     }
+}
+
+/// Whether the ACL that XFS keeps under this name is here as such.
+fn has_acl(xattrs: &Xattrs, name: &[u8]) -> bool {
+    let acl: &[u8] = if name.ends_with(b"DEFAULT") { b"system.posix_acl_default" } else { b"system.posix_acl_access" };
+    xattrs.iter().any(|(name, _)| name == acl)
 }
 
 fn is_overlay(name: &[u8]) -> bool {

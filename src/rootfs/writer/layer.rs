@@ -46,8 +46,8 @@ impl Layer {
         self.brought.contains(&self.key.hash_one((ino, name)))
     }
 
-    /// Whether there are layers at all.
-    pub fn has_begun(&self) -> bool {
+    /// Whether what is written are layers at all.
+    pub fn is_begun(&self) -> bool {
         self.number > 0
     }
 

@@ -11,7 +11,9 @@
 //! - The root stays a directory: an entry of another type for it is an error.
 //! - A hard link to what already has that name changes nothing.
 //!
-//! A missing parent is made, root's, 0755; one that is no directory, or a symlink that leads nowhere, is an error.
+//! A missing parent is made, root's, 0755; one that is no directory is an error. One that is a symlink to what is not there
+//! is an error, too, as with GNU tar; in an image's layers what it leads to is made, in the tree, as umoci does: images have
+//! `var/run -> /run`, and below it what came with a package, before anything makes `/run`.
 //! Character devices 0/0 and the attributes of an overlay (see `attributes`) never reach the tree: in a lower layer they
 //! would hide files. Directories are 0700 until nothing more is made in them. A plain one of an archive without layers gets
 //! its attributes when it is let go of, through the descriptor it was made with. All others get them by
@@ -178,7 +180,7 @@ impl Writer {
     /// nothing over from it, and no layer removes something in it.
     fn is_given_early(&self, attributes: &Owned) -> bool {
         let is_plain = attributes.mode & 0o7000 == 0 && attributes.xattrs.is_empty();
-        is_plain && self.hand.owner.0 == 0 && !self.layer.has_begun()
+        is_plain && self.hand.owner.0 == 0 && !self.layer.is_begun()
     }
 
     /// Gives directories that were let go of what is due to them.
@@ -342,7 +344,8 @@ impl Writer {
             return Err(Error::invalid("the root of the tree is no directory"));
         }
         let Writer { parents, tally, layer, hand, known, .. } = self;
-        let place = parents.ensure(parent, |path, above, name| {
+        let through = layer.is_begun();
+        let place = parents.ensure(parent, through, &mut |path, above, name| {
             tally.add_entry(path)?;
             layer.bring(above, name);
             known.set(known.birth(above.ino, name, tally.entries()), None);

@@ -1,7 +1,8 @@
 //! The directories that are being written in, held open: consecutive entries of one directory cost no lookup.
 //!
 //! A path is resolved by the kernel as if the tree's root were `/`: symlinks in it (`lib -> usr/lib`) are followed
-//! inside the tree, and nothing leads out of it. What is missing on the way is made.
+//! inside the tree, and nothing leads out of it. What is missing on the way is made; in an image's layers also what a
+//! symlink on the way leads to.
 //!
 //! A directory may have something due: the attributes that it gets when nothing more is made in it. Archives hold what is
 //! in a directory together, as a rule: when it is let go of, its time has come ([`Parents::take_left`]). When it is opened
@@ -13,14 +14,17 @@ use crate::rootfs::writer::path::{as_path, shown};
 use crate::rootfs::writer::pending::Record;
 use crate::sys::create;
 use crate::sys::dir::Dir;
+use crate::sys::meta::Kind;
 use crate::sys::resolve::Root;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
 /// Directories held open, the innermost ones of a path; far below the usual limit of 1024 descriptors.
 const HELD_MAX: usize = 64;
+/// Symlinks on one path, as in the kernel.
+const LINKS_MAX: usize = 40;
 
 /// Directories that are remembered to have got what was due, 3 MB; others wait for the end.
 const GIVEN_MAX: usize = 16 * 1024;
@@ -35,6 +39,9 @@ pub struct Place {
     /// It is open for more than making names in it.
     pub takes_attributes: bool,
 }
+
+/// Told of each directory that was made: its path, the directory it is in and its name there.
+pub type Made<'a> = &'a mut dyn FnMut(&[u8], &Place, &OsStr) -> Result<()>;
 
 impl Place {
     pub fn of(dir: Dir) -> Result<Place> {
@@ -115,12 +122,9 @@ impl Parents {
         }
     }
 
-    /// The same; directories that are missing are made, root's with mode 0755, and told to `made`.
-    pub fn ensure(
-        &mut self,
-        path: &[u8],
-        mut made: impl FnMut(&[u8], &Place, &OsStr) -> Result<()>,
-    ) -> Result<Arc<Place>> {
+    /// The same; directories that are missing are made, root's with mode 0755, and told to `made`. `through`: where a
+    /// symlink has the name of a directory and leads to nothing, what it leads to is made.
+    pub fn ensure(&mut self, path: &[u8], through: bool, made: Made<'_>) -> Result<Arc<Place>> {
         match self.open(path) {
             Err(error) if error.errno() == Some(Errno::NOENT) => {}
             other => return other.with_context(|| format!("the directory {}", shown(path))),
@@ -131,34 +135,70 @@ impl Parents {
             let rest = path.get(from..).unwrap_or_default();
             let end = from + rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
             let (prefix, name) = (path.get(..end).unwrap_or_default(), path.get(from..end).unwrap_or_default());
-            self.ensure_one(prefix, OsStr::from_bytes(name), &mut made)
+            self.ensure_one(prefix, OsStr::from_bytes(name), through, made)
                 .with_context(|| format!("the directory {}", shown(prefix)))?;
             start = end;
         }
         Ok(Arc::clone(self.innermost()))
     }
 
-    fn ensure_one(
-        &mut self,
-        prefix: &[u8],
-        name: &OsStr,
-        made: &mut impl FnMut(&[u8], &Place, &OsStr) -> Result<()>,
-    ) -> Result<()> {
+    fn ensure_one(&mut self, prefix: &[u8], name: &OsStr, through: bool, made: Made<'_>) -> Result<()> {
         let above = Arc::clone(self.innermost());
         match self.open(prefix) {
             Err(error) if error.errno() == Some(Errno::NOENT) => {}
             other => return other.map(drop),
         }
         match create::directory(&above.dir, name, 0o755) {
-            Err(error) if error.errno() == Some(Errno::EXIST) => {
-                return Err(Error::invalid("a symlink that leads nowhere has its name"));
+            Err(error) if error.errno() == Some(Errno::EXIST) && through => {
+                let target = self.target(prefix)?;
+                self.ensure(&target, false, made)?;
+                return self.open(prefix).map(drop).map_err(|_| nowhere());
             }
+            Err(error) if error.errno() == Some(Errno::EXIST) => return Err(nowhere()),
             other => other?,
         }
         made(prefix, &above, name)?;
         let made = self.open(prefix)?;
         self.owes_nothing(made.ino);
         Ok(())
+    }
+
+    /// Where a path leads in the tree, as a clean path without a symlink in it, also when nothing is there: what is missing
+    /// counts as a directory.
+    fn target(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let mut to_go = Vec::new();
+        push_names(&mut to_go, path);
+        let (mut names, mut links): (Vec<Vec<u8>>, usize) = (Vec::new(), 0);
+        while let Some(name) = to_go.pop() {
+            if name == b".." {
+                names.pop();
+                continue;
+            }
+            match self.link(&names.join(&b'/'), OsStr::from_bytes(&name))? {
+                None => names.push(name),
+                Some(_) if links == LINKS_MAX => return Err(nowhere()),
+                Some(target) => {
+                    links += 1;
+                    if target.starts_with(b"/") {
+                        names.clear();
+                    }
+                    push_names(&mut to_go, &target);
+                }
+            }
+        }
+        Ok(names.join(&b'/'))
+    }
+
+    /// What a symlink says; None for anything else, and where nothing is.
+    fn link(&self, directory: &[u8], name: &OsStr) -> Result<Option<Vec<u8>>> {
+        let dir = match self.root.open_directory_exact(as_path(if directory.is_empty() { b"." } else { directory })) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => return Ok(None),
+            other => Dir::from_fd(other?),
+        };
+        match dir.lookup(name)? {
+            Some(meta) if meta.kind == Kind::Symlink => Ok(Some(dir.readlink(name)?.into_vec())),
+            _ => Ok(None),
+        }
     }
 
     /// Holds a directory that has just been made.
@@ -236,4 +276,14 @@ impl Parents {
         }
         0
     }
+}
+
+/// The names of a path, the first of them last.
+fn push_names(to_go: &mut Vec<Vec<u8>>, path: &[u8]) {
+    let names = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    to_go.extend(names.rev().map(<[u8]>::to_vec));
+}
+
+fn nowhere() -> Error {
+    Error::invalid("a symlink that leads nowhere has its name")
 }

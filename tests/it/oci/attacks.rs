@@ -70,6 +70,33 @@ fn case_12_a_whiteout_through_a_symlinked_parent_stays_inside() {
     assert!(tree.unwrap_err().contains("\"../canary/etc/passwd\""));
 }
 
+/// `/var/run -> /run` where no layer has made `/run`: it is made in the tree, wherever the symlink leads.
+#[test]
+fn case_2_what_a_dangling_symlink_leads_to_is_made_inside() {
+    let run = &["d var", "l var/run -> /run"][..];
+    let with = |more: &[&'static str]| -> Vec<&'static str> { more.iter().chain(run).copied().collect() };
+    let made = with(&["d run", "d run/lock", "f run/lock/x"]);
+    assert_tree("one-layer", &[&["var/", "var/run -> /run", "var/run/lock/x"]], &made);
+    assert_tree("next-layer", &[&["var/", "var/run -> /run"], &["var/run/lock/x"]], &made);
+    assert_tree("twice", &[&["var/", "var/run -> /run"], &["var/run/lock/x", "var/run/lock/x"]], &made);
+    assert_tree("hidden-later", &[&["var/", "var/run -> /run", "var/run/x"], &["var/run/.wh.x"]], &with(&["d run"]));
+    assert_tree("chain", &[&["a -> b", "b -> /c/d", "a/x"]], &["l a -> b", "l b -> /c/d", "d c", "d c/d", "f c/d/x"]);
+    for target in ["../../canary/new", "/../../../canary/new", "canary/./new/"] {
+        let wanted = ["d canary", "d canary/new", "f canary/new/x", &format!("l l -> {target}")];
+        assert_tree("outside", &[&[&format!("l -> {target}"), "l/x"]], &wanted);
+    }
+    for (links, words) in [
+        (&["l -> m", "m -> l", "l/x"][..], "Too many levels"),
+        (&["l -> l/y", "l/x"], "Too many levels"),
+        // Not here at all, however much of it is made.
+        (&["l -> a/../l", "l/x"], "leads nowhere"),
+        (&["f", "l -> f/y", "l/x"], "Not a directory"),
+    ] {
+        let Some(tree) = flattened("loop", &[links]) else { return };
+        assert!(tree.clone().unwrap_err().contains(words), "{tree:?}");
+    }
+}
+
 #[test]
 fn case_12_whiteouts_of_nothing_and_of_everything_are_refused() {
     for name in [".wh.", ".wh..", ".wh...", "d/.wh..", "d/.wh...", ".wh.../x", ".wh.a/b", ".wh../etc/passwd"] {

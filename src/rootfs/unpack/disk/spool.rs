@@ -3,7 +3,7 @@
 
 use crate::error::{Context, Errno, Error, Result};
 use crate::rootfs::unpack::transfer::Heed;
-use crate::sys::copy;
+use crate::sys::copy::{self, Reflink};
 use crate::sys::dir::Dir;
 use codec::zeros::is_zero;
 use std::fs::File;
@@ -96,7 +96,7 @@ fn runs(bytes: &[u8]) -> Vec<(usize, &[u8])> {
 /// Puts a part of one file at the same place of another: its blocks are shared where the filesystem can, else its holes
 /// stay holes.
 pub fn copy_part(from: &File, into: &File, start: u64, length: u64, heed: Heed<'_>) -> Result<()> {
-    if copy::reflink(from, into)? {
+    if copy::reflink(from, into)? == Reflink::Shared {
         return Ok(());
     }
     let end = start.saturating_add(length);
