@@ -23,6 +23,7 @@ mod oci;
 mod peers;
 mod ps;
 mod qcow2;
+mod qcow2_hostile;
 mod reach;
 mod sandbox;
 mod select;
