@@ -308,6 +308,11 @@ mod tests {
         assert_eq!(good().put(node + HEADER_COUNT, &[255; 4]).told(), Some(LOST));
         assert_eq!(good().put(node + HEADER_LEVEL, &[9]).told(), Some(LOST));
         assert_eq!(good().put(node + HEADER + KEY, &[255; 8]).told(), Some(LOST));
+        for at in (SUPER..SUPER + 1000).map(|at| OFFSET + at).chain(node..node + 300) {
+            for value in [0, 1, 0x7f, 0xff] {
+                good().put(at, &[value]).told();
+            }
+        }
         let whole = good().0;
         for length in (0..whole.len()).step_by(509) {
             elsewhere(&whole[..length].to_vec(), OFFSET as u64).unwrap();

@@ -8,6 +8,8 @@ mod compressed;
 mod config;
 mod copy;
 mod corpus;
+mod disk_limits;
+mod disk_systems;
 mod disks;
 mod faults;
 mod generated;
