@@ -19,6 +19,7 @@ mod http_proxy;
 mod http_server;
 mod http_trust;
 mod imports;
+mod limit;
 mod manager;
 mod manifest;
 mod oci;

@@ -1,10 +1,13 @@
 //! qcow2 images made by hand that lie (case 15): each lie is named, soon, by whoever meets it first; what is only odd is read.
 
+use crate::limit::Limit;
 use sdme::disk::ReadAt;
 use sdme::disk::qcow2::{DISK_MOST, Extent, Image, Kind};
 use std::time::{Duration, Instant};
 use zlib_rs::{Deflate, DeflateFlush};
 
+/// Seconds of a test that takes milliseconds.
+const LIMIT: u64 = 60;
 const COPIED: u64 = 1 << 63;
 const COMPRESSED: u64 = 1 << 62;
 
@@ -79,6 +82,7 @@ fn all_refused(said: &str, changes: &[&dyn Fn(&mut Hand)]) {
 
 #[test]
 fn case_15_the_image_by_hand_is_a_good_one() {
+    let _limit = Limit::seconds(LIMIT);
     let mut hand = Hand::new();
     hand.l2(1, DATA as u64 | COPIED).put(DATA, &[7; 512]).l2(3, 1);
     let image = hand.image();
@@ -94,6 +98,7 @@ fn case_15_the_image_by_hand_is_a_good_one() {
 
 #[test]
 fn case_15_tables_and_clusters_past_the_end_are_refused() {
+    let _limit = Limit::seconds(LIMIT);
     const FAR: u64 = 0x00ff_ffff_ffff_fe00;
     all_refused(
         "no cluster of the file",
@@ -130,6 +135,7 @@ fn case_15_tables_and_clusters_past_the_end_are_refused() {
 
 #[test]
 fn case_15_what_is_used_twice_is_refused() {
+    let _limit = Limit::seconds(LIMIT);
     let data = DATA as u64;
     all_refused(
         "used for two things",
@@ -149,6 +155,7 @@ fn case_15_what_is_used_twice_is_refused() {
 
 #[test]
 fn case_15_absurd_headers_are_refused() {
+    let _limit = Limit::seconds(LIMIT);
     all_refused(
         "qcow2: ",
         &[
@@ -183,6 +190,7 @@ fn case_15_absurd_headers_are_refused() {
 
 #[test]
 fn case_15_a_dirty_image_is_read_and_a_corrupt_one_is_not() {
+    let _limit = Limit::seconds(LIMIT);
     let mut hand = Hand::new();
     hand.l2(0, DATA as u64).put(DATA, &[7; 512]).be64(72, 1);
     assert_eq!(hand.first_cluster().unwrap(), [7; 512]);
@@ -191,6 +199,7 @@ fn case_15_a_dirty_image_is_read_and_a_corrupt_one_is_not() {
 
 #[test]
 fn case_15_names_out_of_the_image_do_not_reach_a_terminal_as_they_are() {
+    let _limit = Limit::seconds(LIMIT);
     let table = |length: u32| {
         let mut hand = Hand::new();
         hand.be64(72, 1 << 40).be32(104, 0xdead_beef).be32(108, 3).be32(120, 0x6803_f857).be32(124, length);
@@ -214,6 +223,7 @@ fn case_15_names_out_of_the_image_do_not_reach_a_terminal_as_they_are() {
 
 #[test]
 fn case_15_the_method_of_compression_and_its_mark_agree() {
+    let _limit = Limit::seconds(LIMIT);
     for (field, mark, said) in [(1, 0, "do not agree"), (0, 8, "do not agree"), (2, 8, "is not known")] {
         let mut hand = Hand::new();
         hand.be32(100, 112).put(104, &[field]).be64(72, mark);
@@ -232,6 +242,7 @@ fn deflated(byte: u8, length: usize) -> Vec<u8> {
 
 #[test]
 fn case_15_compressed_clusters_are_whole_or_refused() {
+    let _limit = Limit::seconds(LIMIT);
     let with = |bytes: &[u8]| {
         let mut hand = Hand::new();
         hand.l2(0, COMPRESSED | (DATA as u64 + 100)).put(DATA + 100, bytes);
@@ -263,6 +274,7 @@ fn case_15_compressed_clusters_are_whole_or_refused() {
 
 #[test]
 fn case_15_a_small_image_of_a_large_disk_says_how_large_before_it_is_copied() {
+    let _limit = Limit::seconds(LIMIT);
     // 64 entries for one cluster that is packed.
     let mut hand = Hand::new();
     hand.put(DATA, &deflated(7, 512));
@@ -274,6 +286,7 @@ fn case_15_a_small_image_of_a_large_disk_says_how_large_before_it_is_copied() {
 
 #[test]
 fn case_15_the_largest_disk_with_nothing_on_it_is_walked_at_once() {
+    let _limit = Limit::seconds(LIMIT);
     let mut hand = Hand::new();
     let entries = (DISK_MOST / (64 << 10) / 8192) as u32;
     hand.be32(20, 16).be64(24, DISK_MOST).be32(36, entries).be64(40, 65536).0.resize(65536 + entries as usize * 8, 0);
@@ -290,6 +303,7 @@ fn case_15_the_largest_disk_with_nothing_on_it_is_walked_at_once() {
 
 #[test]
 fn case_15_subclusters_are_zero_or_stored_or_neither_but_not_both() {
+    let _limit = Limit::seconds(LIMIT);
     // Clusters of 16 KiB, subclusters of 512 bytes; data in the fourth cluster of the file.
     let cluster = 16 << 10;
     let with = |word: u64, bitmap: u64| {
