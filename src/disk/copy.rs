@@ -63,7 +63,9 @@ pub fn part_to_sparse<F: ReadAt>(
         }
         copying.work(progress);
     });
-    match lock(&copying.failed).take() {
+    // The lock is let go of here: the caller's function runs below.
+    let failed = lock(&copying.failed).take();
+    match failed {
         Some(error) => Err(error),
         None => progress(part.end - begin),
     }

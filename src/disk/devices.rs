@@ -17,6 +17,14 @@ const EXT_ORDERS: [&[u8]; 2] = [b"journal_dev", b"journal_path"];
 /// struct btrfs_super_block, 64 KiB into the volume.
 const BTRFS_DEVICES: usize = (64 << 10) + 136;
 
+/// struct xfs_dsb: big-endian. A log within the filesystem has a first block; blocks of a realtime device are that device's,
+/// but for zoned filesystems, which may have them behind the others.
+const XFS_REALTIME_BLOCKS: usize = 16;
+const XFS_LOG_START: usize = 48;
+const XFS_VERSION: usize = 100;
+const XFS_INCOMPAT: usize = 216;
+const XFS_INCOMPAT_ZONED: u32 = 1 << 9;
+
 /// struct erofs_super_block, 1024 bytes into the volume. Kernels have opened the paths that its table of devices gives.
 const EROFS_INCOMPAT: usize = 1024 + 80;
 const EROFS_INCOMPAT_DEVICE_TABLE: u32 = 8;
@@ -30,6 +38,10 @@ pub fn elsewhere(kind: Kind, head: &[u8]) -> Option<&'static str> {
         Kind::Btrfs if field::le64(head, BTRFS_DEVICES) > 1 => {
             Some("it is one of several devices, which are not opened")
         }
+        Kind::Xfs if field::be64(head, XFS_LOG_START) == 0 => {
+            Some("it has its log on another device, which is not opened")
+        }
+        Kind::Xfs if has_realtime(head) => Some("it has files on another device (realtime), which is not opened"),
         Kind::Erofs if names_devices(head) => Some("a part of it is on other devices, which are not opened"),
         _ => None,
     }
@@ -38,6 +50,12 @@ pub fn elsewhere(kind: Kind, head: &[u8]) -> Option<&'static str> {
 fn names_devices(head: &[u8]) -> bool {
     let has_table = field::le32(head, EROFS_INCOMPAT) & EROFS_INCOMPAT_DEVICE_TABLE != 0;
     has_table || field::le16(head, EROFS_EXTRA_DEVICES) != 0
+}
+
+fn has_realtime(head: &[u8]) -> bool {
+    let is_zoned =
+        field::be32(head, XFS_VERSION) >> 16 & 0xf == 5 && field::be32(head, XFS_INCOMPAT) & XFS_INCOMPAT_ZONED != 0;
+    field::be64(head, XFS_REALTIME_BLOCKS) != 0 && !is_zoned
 }
 
 fn is_journal(head: &[u8]) -> bool {
@@ -77,6 +95,14 @@ mod tests {
         assert!(elsewhere(Kind::Erofs, &with(EROFS_INCOMPAT, &[8])).is_some());
         assert!(elsewhere(Kind::Erofs, &with(EROFS_EXTRA_DEVICES, &[1])).is_some());
         assert_eq!(elsewhere(Kind::Erofs, &with(EROFS_INCOMPAT, &[7])), None);
+        let mut xfs = with(XFS_LOG_START + 7, &[4]);
+        assert_eq!(elsewhere(Kind::Xfs, &xfs), None);
+        xfs[XFS_REALTIME_BLOCKS + 7] = 1;
+        assert!(elsewhere(Kind::Xfs, &xfs).is_some_and(|why| why.contains("realtime")));
+        xfs[XFS_VERSION + 1] = 5;
+        xfs[XFS_INCOMPAT + 2] = 2;
+        assert_eq!(elsewhere(Kind::Xfs, &xfs), None, "a zoned one may have all in one place");
+        assert!(elsewhere(Kind::Xfs, &with(0, b"XFSB")).is_some_and(|why| why.contains("log")));
         for length in [0, 1030, EXT_MOUNT_OPTS + 3, BTRFS_DEVICES + 1] {
             let cut = vec![0; length];
             assert_eq!((elsewhere(Kind::Ext, &cut), elsewhere(Kind::Btrfs, &cut)), (None, None));

@@ -3,6 +3,7 @@
 //! All of it reads from a [`ReadAt`]: a file, an image, bytes in memory. Nothing here opens a file; what an image names
 //! (a backing file, an external data file) is refused and stays closed.
 
+mod btrfs;
 pub mod copy;
 mod devices;
 pub mod partition;

@@ -1,7 +1,7 @@
 //! Which filesystem (or volume) begins somewhere, by its superblock, and what it calls itself.
 
 use crate::disk::read_at::field;
-use crate::disk::{ReadAt, devices};
+use crate::disk::{ReadAt, btrfs, devices};
 use crate::error::Result;
 
 /// A btrfs superblock is 64 KiB into its volume.
@@ -106,10 +106,15 @@ pub fn probe(disk: &dyn ReadAt, offset: u64, length: u64) -> Result<Option<Found
     head.truncate(read);
     let begins = |(at, magic): (usize, &[u8])| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
     let shape = SHAPES.iter().find(|shape| begins(shape.magic));
-    Ok(shape.map(|shape| Found {
+    let Some(shape) = shape else { return Ok(None) };
+    let elsewhere = match devices::elsewhere(shape.kind, &head) {
+        None if shape.kind == Kind::Btrfs => btrfs::elsewhere(disk, offset)?,
+        other => other,
+    };
+    Ok(Some(Found {
         kind: shape.kind,
         label: text(&head, shape.label),
-        elsewhere: devices::elsewhere(shape.kind, &head),
+        elsewhere,
         uuid: match (shape.kind, shape.magic.0) {
             (Kind::Vfat, 82) => volume_number(&head, 67),
             (Kind::Vfat, _) => volume_number(&head, 39),

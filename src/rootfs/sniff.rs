@@ -71,15 +71,28 @@ fn begins(head: &[u8], offset: usize, magic: &[u8]) -> bool {
     head.get(offset..).is_some_and(|rest| rest.starts_with(magic))
 }
 
+/// Disk images that are not read: how they begin, and what they are.
+const FOREIGN: [(&[u8], &str); 9] = [
+    (b"KDMV", "VMDK"),
+    // One of ESX's own, and a text that names the files that hold the disk.
+    (b"COWD", "VMDK"),
+    (b"# Disk DescriptorFile", "VMDK"),
+    (b"vhdxfile", "VHDX"),
+    (b"conectix", "VHD"),
+    (b"<<< ", "VDI"),
+    (b"QED\0", "QED"),
+    (b"WithoutFreeSpace", "Parallels"),
+    (b"WithouFreSpacExt", "Parallels"),
+];
+
 /// What people try besides.
 fn seems(head: &[u8]) -> String {
-    let known: [(&[u8], &str); 13] = [
-        (b"KDMV", "a VMDK disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
-        (b"vhdxfile", "a VHDX disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
-        (b"conectix", "a VHD disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
-        (b"<<< ", "a VDI disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
-        (b"QED\0", "a QED disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
-        (b"WithoutFreeSpace", "a Parallels disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"),
+    if let Some((_, name)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return format!(
+            "it looks like a {name} disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"
+        );
+    }
+    let known: [(&[u8], &str); 7] = [
         (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
         (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
         (b"!<arch>\n", "a Debian package or another ar archive"),

@@ -9,6 +9,7 @@
 #   within MS CMD...         CMD succeeds, in at most so many milliseconds
 #   wait_for SECONDS CMD...  CMD succeeds sooner or later
 #   terminal ARGS <<STEPS    a command on a real terminal, driven by these steps: see the file terminal
+#   serve VARIABLE ARGS...   a web server (tests/server/serve) whose port is then in VARIABLE; it ends with the scenario
 #   note TEXT                shown when the scenario fails
 #   skip WHY                 this cannot be tried here
 #   fail WHAT
@@ -114,6 +115,25 @@ terminal() {
   "$here/terminal" "$@" >"$work/stdout" 2>"$work/stderr" || status=$?
   stdout=$(tr -d '\0' <"$work/stdout") stderr=$(tr -d '\0' <"$work/stderr")
   [ "$status" = 0 ] || { shown terminal "$@"; fail "$stderr"; }
+}
+
+# They end with their standard input: when this shell does, however that comes.
+servers=()
+serve() {
+  local variable=$1 said=$work/port.$1
+  shift
+  [ -p "$work/hold" ] || { mkfifo "$work/hold" && exec 7<>"$work/hold"; }
+  python3 "$here/serve" "$@" <"$work/hold" >"$said" 2>/dev/null 7>&- &
+  servers+=($!)
+  wait_for 10 grep -q . "$said"
+  printf -v "$variable" %s "$(cat "$said")"
+}
+
+serve_no_more() {
+  kill "${servers[@]}"
+  wait "${servers[@]}" 2>/dev/null
+  exec 7>&-
+  servers=()
 }
 
 tidy() {

@@ -3,6 +3,7 @@
 //! `SDME_QCOW2=N` makes N images instead of a few, `SDME_QCOW2_SEED=S` begins with another seed.
 
 use crate::corpus::chance::Chance;
+use crate::limit::Limit;
 use crate::sandbox::Sandbox;
 use sdme::disk::ReadAt;
 use sdme::disk::copy;
@@ -12,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const USUAL: u64 = 16;
+/// Seconds of a test, and of each image of the first, which takes one or two.
+const LIMIT: u64 = 120;
+const LIMIT_EACH: u64 = 15;
 
 fn number(variable: &str, usual: u64) -> u64 {
     std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
@@ -90,14 +94,15 @@ impl Lab {
     }
 }
 
-/// One request to qemu-io. Of an image that is told both to forget and to compress qemu (10.0) uses clusters twice.
+/// One request to qemu-io. Of an image that is told both to forget and to compress, qemu (10.0) uses clusters twice: a
+/// compressed one is then written into another's data, and neither qemu-img check nor convert say so.
 fn command(chance: &mut Chance, packs: bool, size: u64, cluster: u64) -> String {
     let offset = chance.below(size / 512) * 512;
     let length = ((1 + chance.below(1 + size / 4096)) * 512).min(size - offset);
     let pattern = 1 + chance.below(255);
     match chance.below(6) {
         0 => format!("write -z {offset} {length}"),
-        1 => format!("write -zu {offset} {length}"),
+        1 if !packs => format!("write -zu {offset} {length}"),
         2 if !packs => format!("discard {offset} {length}"),
         3 if packs => {
             let offset = offset / cluster * cluster;
@@ -163,12 +168,14 @@ fn part(image: &Image<File>, expected: &[u8], lab: &Lab, chance: &mut Chance, wh
 
 #[test]
 fn images_of_qemu_are_read_as_qemu_reads_them() {
+    let count = number("SDME_QCOW2", USUAL);
+    let _limit = Limit::seconds(count * LIMIT_EACH);
     if !has_qemu() {
         return;
     }
     let lab = Lab { sandbox: Sandbox::new("qcow2-qemu") };
     let first = number("SDME_QCOW2_SEED", 1);
-    for seed in first..first + number("SDME_QCOW2", USUAL) {
+    for seed in first..first + count {
         let _ = fs::remove_file(lab.path("image"));
         let options = lab.make(seed);
         // qemu 10 has let a cluster be used twice: what it calls broken itself is no judge.
@@ -191,6 +198,7 @@ fn images_of_qemu_are_read_as_qemu_reads_them() {
 /// Case 15: by name, with nothing else opened, and at once.
 #[test]
 fn what_an_image_may_not_be_is_named() {
+    let _limit = Limit::seconds(LIMIT);
     if !has_qemu() {
         return;
     }
@@ -227,6 +235,7 @@ fn what_an_image_may_not_be_is_named() {
 /// Every byte of an image's tables, one after the other: an error or a reading, and soon.
 #[test]
 fn tables_that_lie_end_in_an_error_or_a_reading() {
+    let _limit = Limit::seconds(LIMIT);
     if !has_qemu() {
         return;
     }
@@ -258,6 +267,7 @@ fn read_all(bytes: &Vec<u8>) {
 
 #[test]
 fn a_copy_that_is_given_up_ends_at_once() {
+    let _limit = Limit::seconds(LIMIT);
     if !has_qemu() {
         return;
     }

@@ -68,6 +68,10 @@ impl Header {
         }
         match version {
             2 | 3 => Header::parse(file, version, &head),
+            1 => Err(Error::invalid(
+                "qcow2: it is of the format before it, qcow, which is not read ('qemu-img convert -O qcow2 FILE NEW' makes \
+                 one that is)",
+            )),
             _ => Err(Error::invalid(format!("qcow2: version {version} is not known; 2 and 3 are"))),
         }
     }

@@ -15,6 +15,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
+/// To read all of a sparse disk for its digest would cost more than the import, and somebody could write to it meanwhile.
+const NO_DIGEST: &str = "its source has no digest: it was read where it is, and only what was needed of it \
+                         (--sha256 or --sums have all of it read, checked, and kept from changing)";
+
 /// A disk image that comes as a stream: put into the stage, its zeros as holes. The kernel is shown nothing before the
 /// whole of it is what was demanded.
 pub fn unpack_stream(
@@ -55,6 +59,7 @@ pub fn unpack_local(
     writer: Writer,
 ) -> Result<Unpacked> {
     job.image.refuse_name()?;
+    writer.note(|| NO_DIGEST.to_string());
     let counter = around.progress.counter();
     let heed = |bytes| {
         counter.add(bytes);

@@ -5,19 +5,6 @@
 [ -f "$here/keys/server.pem" ] || skip "there are no keys for a server: openssl is missing outside"
 archives=/srv/archives keys=$here/keys fs=/var/lib/sdme/fs
 
-# They end with their standard input: when this shell does, however that comes.
-mkfifo "$work/hold"
-exec 7<>"$work/hold"
-servers=()
-serve() { # VARIABLE ARGS...
-  local variable=$1 said
-  shift
-  said=$work/port.$variable
-  python3 "$here/serve" "$@" <"$work/hold" >"$said" 2>/dev/null 7>&- &
-  servers+=($!)
-  wait_for 10 grep -q . "$said"
-  printf -v "$variable" %s "$(cat "$said")"
-}
 serve port "$archives" --tls "$keys/server.pem" "$keys/server.key"
 serve plain "$keys"
 serve proxy --proxy --login 'alice:pass word'
@@ -153,7 +140,5 @@ else
   note "signatures were not tried: minisign is missing outside"
 fi
 
-kill "${servers[@]}"
-wait "${servers[@]}" 2>/dev/null
-exec 7>&-
+serve_no_more
 nothing_left
