@@ -141,11 +141,12 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
 
     fn directory(&mut self, name: &OsStr, path: &[u8], known: Option<Facts>) -> Result<()> {
         let dir = self.innermost()?.subdir(name)?;
-        let (meta, xattrs) = match known {
-            Some(facts) => (facts.meta(&self.top), Vec::new()),
-            None => (dir.meta()?, meta::xattr_values(&dir)?),
-        };
+        let meta = dir.meta()?;
         self.check_mount(&meta)?;
+        let xattrs = match known {
+            Some(facts) if facts.are_of(&meta) => Vec::new(),
+            _ => meta::xattr_values(&dir)?,
+        };
         self.batches.push(line::render(path, &meta, &xattrs), None)?;
         self.levels.push(Level::new(dir, meta, self.path.len()));
         self.path.extend_from_slice(name.as_bytes());

@@ -14,7 +14,6 @@ use crate::rootfs::writer::path::shown;
 use crate::sys::dir::Dir;
 use crate::sys::{create, meta};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,10 +102,10 @@ impl Hand {
         attributes.modified.map_or(Ok(()), |time| meta::set_modified(&fd, time))
     }
 
-    /// The same for a regular file that has just been made with the mode it is to have.
-    pub fn give_file(&self, file: &File, path: &[u8], attributes: &Owned) -> Result<()> {
+    /// The same for a file or a directory that was made with the mode it is to have.
+    pub fn give_new(&self, fd: impl AsFd, path: &[u8], attributes: &Owned) -> Result<()> {
         let has = if create::is_whole_at_birth(attributes.mode) { attributes.mode } else { u32::MAX };
-        self.give(file, path, has, attributes)
+        self.give(fd, path, has, attributes)
     }
 
     /// The same for a name of a symlink (which has no mode) or a node.

@@ -96,6 +96,6 @@ impl FileWriter {
         if self.end < self.size {
             self.file.set_len(self.size)?;
         }
-        self.hand.give_file(&self.file, &self.path, &self.attributes)
+        self.hand.give_new(&self.file, &self.path, &self.attributes)
     }
 }

@@ -71,6 +71,15 @@ impl Facts {
         }
     }
 
+    /// Whether a directory is still the one that they were written down of.
+    pub fn are_of(&self, directory: &Meta) -> bool {
+        let Meta { ino, mode, uid, gid, modified, .. } = *directory;
+        let (seconds, nanoseconds) = self.modified;
+        let is_given =
+            (self.mode, self.uid, self.gid) == (mode, uid, gid) && (i64::from(seconds), nanoseconds) == modified;
+        self.ino == ino && is_given
+    }
+
     pub fn digest(&self) -> Digest {
         Digest::of_sha256(self.sha256)
     }

@@ -15,10 +15,10 @@
 //! is an error, too, as with GNU tar; in an image's layers what it leads to is made, in the tree, as umoci does: images have
 //! `var/run -> /run`, and below it what came with a package, before anything makes `/run`.
 //! Character devices 0/0 and the attributes of an overlay (see `attributes`) never reach the tree: in a lower layer they
-//! would hide files. Directories are 0700 until nothing more is made in them. A plain one of an archive without layers gets
-//! its attributes when it is let go of, through the descriptor it was made with. All others get them by
-//! [`Writer::finish`], if what stands at their path then is still the directory that was made, through no symlink that
-//! took its name (CVE-2026-33056).
+//! would hide files. A plain directory of an archive without layers is made with its mode, and gets the rest when it is let
+//! go of, through the descriptor it was made with. All others are 0700 until [`Writer::finish`]; it gives each its
+//! attributes if what stands at its path then is still the directory that was made, through no symlink that took its name
+//! (CVE-2026-33056).
 //!
 //! Needs openat2(2), Linux 5.6. New inodes are given modes for the umask that the program sets (`create::UMASK`).
 
@@ -53,7 +53,7 @@ use std::sync::Arc;
 
 /// Paths of left-out devices that are remembered, so that hard links to them are left out too.
 const LEFT_OUT_MAX: usize = 100_000;
-/// The mode of a directory in which something is still to be made.
+/// The mode of a directory that gets its own at the end.
 const NEW_DIRECTORY: u32 = 0o700;
 const ACL_DEFAULT: &str = "system.posix_acl_default";
 const ACL_ACCESS: &str = "system.posix_acl_access";
@@ -151,12 +151,14 @@ impl Writer {
             return self.later(&[], &top, true, attributes);
         }
         let (parent, name) = self.place(path)?;
-        let cleared = match create::directory(&parent.dir, name, NEW_DIRECTORY) {
-            Err(error) if error.errno() == Some(Errno::EXIST) => Some(self.clear_for_directory(&parent, name)?),
+        let is_early = !parent.is_linked && self.is_given_early(&attributes);
+        let mode = if is_early { attributes.mode } else { NEW_DIRECTORY };
+        let cleared = match create::directory(&parent.dir, name, mode) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => Some(self.clear_for_directory(&parent, name, mode)?),
             other => other.map(|()| None)?,
         };
         let birth = self.known.birth(parent.ino, name, self.tally.entries());
-        if cleared != Some(false) && !parent.is_linked && self.is_given_early(&attributes) {
+        if is_early && cleared != Some(false) {
             let place = Place { takes_attributes: true, ..Place::of(parent.dir.subdir(name)?)? };
             self.parents.owes_nothing(place.ino);
             let record = Record { path: path.bytes().to_vec(), ino: place.ino, is_again: false, attributes };
@@ -191,7 +193,7 @@ impl Writer {
                 self.pending.push(&self.tree, record)?;
                 continue;
             }
-            let given = self.hand.give(&place.dir, &record.path, NEW_DIRECTORY, &record.attributes);
+            let given = self.hand.give_new(&place.dir, &record.path, &record.attributes);
             given.with_context(|| shown(&record.path))?;
             let facts = Facts::of(Kind::Directory, &record.attributes);
             self.known.set(due.birth, facts.map(|facts| Facts { ino: record.ino, ..facts }));
@@ -207,12 +209,12 @@ impl Writer {
     }
 
     /// True when the directory is a new one.
-    fn clear_for_directory(&mut self, parent: &Place, name: &OsStr) -> Result<bool> {
+    fn clear_for_directory(&mut self, parent: &Place, name: &OsStr, mode: u32) -> Result<bool> {
         if parent.dir.lookup(name)?.is_some_and(|meta| meta.is_dir()) {
             return Ok(false);
         }
         self.clear(parent, name)?;
-        create::directory(&parent.dir, name, NEW_DIRECTORY).map(|()| true)
+        create::directory(&parent.dir, name, mode).map(|()| true)
     }
 
     /// A regular file of exactly `size` bytes, holes included. It can be filled and finished at any time and by any
