@@ -7,6 +7,7 @@ use crate::store::name::Name;
 use crate::store::stage::ENTRIES_MAX;
 use crate::sys::dir::Dir;
 use crate::sys::lock;
+use crate::sys::meta;
 use crate::sys::poll::{self, Wait};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -67,7 +68,11 @@ impl Lock {
         self.locks.unlink(self.name.as_str())
     }
 
+    /// Not a file that has another name elsewhere: whoever made an image can have linked it to what is not the image's.
     fn sign(&mut self, verb: &str) -> Result<()> {
+        if meta::of(&self.file)?.links > 1 {
+            return Ok(());
+        }
         self.file.set_len(0)?;
         self.file.rewind()?;
         Ok(self.file.write_all(format!("{} {verb}\n", std::process::id()).as_bytes())?)
@@ -94,7 +99,7 @@ pub fn sweep(paths: &Paths) -> Result<()> {
 }
 
 fn is_still(locks: &Dir, name: &Name, file: &File) -> Result<bool> {
-    let meta = crate::sys::meta::of(file)?;
+    let meta = meta::of(file)?;
     Ok(locks.lookup(name.as_str())?.is_some_and(|there| there.is_same(&meta)))
 }
 

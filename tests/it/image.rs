@@ -1,10 +1,13 @@
 //! `--root DIR`: everything happens in the tree of an image, whatever symlinks are in it, and nothing beside it.
 
 use crate::sandbox::{Ran, Sandbox, ran, root_or_skip};
+use sdme::sys::dir::Dir;
 use sdme::sys::mountns;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Stands in every file outside; no message and no listing may ever hold it.
 const SECRET: &str = "only-outside";
@@ -282,4 +285,90 @@ fn no_symlink_in_an_image_leads_out_of_it() {
             assert_eq!(snapshot(&out), before, "{place} -> {target}");
         }
     }
+}
+
+#[test]
+fn what_is_outside_is_not_written_by_its_other_name_in_an_image() {
+    if !root_or_skip("image") {
+        return;
+    }
+    let stand = Stand::new("hard");
+    let canary = stand.at("canary");
+    fs::write(&canary, SECRET).unwrap();
+    let places = [
+        "etc/sdme.conf",
+        "etc/systemd/system/sdme@.service",
+        "var/lib/sdme/locks/web",
+        "var/lib/sdme/fs/guest.origin",
+        "var/lib/sdme/fs/guest.manifest",
+        "var/lib/sdme/containers/web/state",
+    ];
+    for place in places {
+        stand.done(&["fs", "import", "-f", "guest", "tree"]);
+        stand.run(&["rm", "-f", "web"]);
+        stand.done(&["create", "web", "-r", "guest"]);
+        stand.done(&["enable", "web"]);
+        let there = stand.at("image").join(place);
+        let _ = fs::remove_file(&there);
+        fs::hard_link(&canary, &there).unwrap();
+        stand.every_verb();
+        assert_eq!(fs::read_to_string(&canary).unwrap(), SECRET, "{place}");
+        let _ = fs::remove_dir_all(stand.at("image"));
+        system(&stand.at("image"), "The image");
+    }
+}
+
+/// Takes turns of an image's directories and symlinks that lead out of it, until told to stop.
+fn swap(stand: &Stand, pairs: &[(&str, &str)], stop: &AtomicBool) -> usize {
+    let here = Dir::open(&stand.sandbox.dir).unwrap();
+    let mut swaps = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for (place, link) in pairs {
+            let (above, name) = place.rsplit_once('/').unwrap();
+            let above = Dir::open(&stand.at(above)).unwrap();
+            above.exchange(name, &here, link).unwrap();
+            swaps += 1;
+        }
+        // Sometimes it rests for as long as a verb takes.
+        std::thread::sleep(Duration::from_micros(swaps as u64 % 7 * 100));
+    }
+    swaps
+}
+
+#[test]
+fn what_is_exchanged_for_a_symlink_meanwhile_leads_nowhere() {
+    if !root_or_skip("image") {
+        return;
+    }
+    let stand = Stand::new("race");
+    let out = stand.outside();
+    stand.done(&["fs", "import", "guest", "tree"]);
+    stand.done(&["create", "web", "-r", "guest"]);
+    stand.done(&["enable", "web"]);
+    symlink(out.join("lib"), stand.at("to-lib")).unwrap();
+    symlink(out.join("units"), stand.at("to-units")).unwrap();
+    let before = snapshot(&out);
+    let stop = AtomicBool::new(false);
+    let pairs = [("image/var/lib", "to-lib"), ("image/etc/systemd/system", "to-units")];
+    let (swaps, said) = std::thread::scope(|scope| {
+        let swaps = scope.spawn(|| swap(&stand, &pairs, &stop));
+        let end = Instant::now() + Duration::from_secs(1);
+        let mut said = String::new();
+        // Without those that would leave nothing for the next turn.
+        while Instant::now() < end {
+            for words in
+                [&["enable", "web"][..], &["ps"], &["show", "web"], &["fs", "verify", "guest"], &["disable", "web"]]
+            {
+                let ran = stand.run(words);
+                assert!(matches!(ran.code, Some(0..=2)), "{words:?}: {:?} {}", ran.code, ran.err);
+                said.push_str(&(ran.out + &ran.err));
+            }
+            let _ = stand.run(&["fs", "import", "-f", "guest", "tree"]);
+        }
+        stop.store(true, Ordering::Relaxed);
+        (swaps.join().unwrap(), said)
+    });
+    assert!(swaps > 100 && said.contains("The guest"), "{swaps} swaps: {said}");
+    assert!(!said.contains(SECRET), "{said}");
+    assert_eq!(snapshot(&out), before);
 }
