@@ -10,6 +10,20 @@ as_schema() { # SCHEMA WORDS...
   check "sdme $* is as its schema says" sh -c 'python3 "$1" "$2" <"$3"' sh "$here/schema" "$schema" "$work/json"
 }
 
+# Of events every line is a document, and the last one says how it went.
+as_events() { # EVENT STATUS WORDS...
+  local last=$1 status=$2 got=0 line
+  shift 2
+  sdme "$@" --json >"$work/events" 2>/dev/null || got=$?
+  check "sdme $* ends with $status" test "$got" = "$status"
+  while IFS= read -r line; do
+    printf '%s' "$line" >"$work/json"
+    check "an event is as its schema says: $line" sh -c 'python3 "$1" "$2" <"$3"' sh "$here/schema" "$here/schemas/fs-import.json" "$work/json"
+  done <"$work/events"
+  check "the first line of sdme $* tells the progress" sh -c 'head -n 1 "$1" | grep -q "^{.event.:.progress."' sh "$work/events"
+  check "the last line of sdme $* says $last" sh -c 'tail -n 1 "$1" | grep -q "^{.event.:.$2."' sh "$work/events" "$last"
+}
+
 as_schema ps ps
 check "one that runs" sdme new up -- true
 check "one that is stopped" sdme create down -r trixie
@@ -22,7 +36,8 @@ for name in up down never broken; do as_schema show show "$name"; done
 
 mkdir -p "$work/tree/etc" "$work/tree/usr/bin"
 printf 'ID=toy\nPRETTY_NAME="A toy"\n' >"$work/tree/etc/os-release"
-check "an import" sdme fs import toy "$work/tree"
+as_events done 0 fs import toy "$work/tree"
+as_events failed 1 fs import gone "$work/none"
 mkdir /var/lib/sdme/fs/nothing
 as_schema fs-ls fs ls
 for name in toy trixie nothing; do as_schema fs-show fs show "$name"; done
