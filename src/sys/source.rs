@@ -6,7 +6,7 @@ use crate::sys::signal::Watch;
 use rustix::fs::{Advice, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -24,8 +24,11 @@ impl Polled {
         Polled { file, watch, may_wait }
     }
 
-    /// Standard input, which stays open.
+    /// Standard input, which stays open. Errors: nobody types an archive.
     pub fn stdin(watch: Watch) -> Result<Polled> {
+        if io::stdin().is_terminal() {
+            return Err(Error::invalid("standard input is a terminal: pipe an archive into it, or name a file"));
+        }
         let fd = io::stdin().as_fd().try_clone_to_owned().context("standard input")?;
         Ok(Polled::new(File::from(fd), watch))
     }
@@ -37,7 +40,7 @@ impl Polled {
         let fd = loop {
             match rustix::fs::open(path, flags, Mode::empty()) {
                 Err(Errno::INTR) => watch.check()?,
-                other => break other.map_err(|errno| Error::os(errno, format!("open({path:?})")))?,
+                other => break other.map_err(|errno| failed(path, errno))?,
             }
         };
         // Only a hint: pipes have no such thing.
@@ -55,10 +58,16 @@ impl Polled {
 /// Opens a path of the caller's if it is a regular file, to be read in any order; waits for nobody.
 pub fn open_regular(path: &Path) -> Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let fd =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::os(errno, format!("open({path:?})")))?;
+    let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed(path, errno))?;
     let file = File::from(fd);
     Ok(file.metadata().context("fstat")?.is_file().then_some(file))
+}
+
+fn failed(path: &Path, errno: Errno) -> Error {
+    match errno {
+        Errno::NXIO => Error::invalid("it is a socket, or a device that is not there"),
+        _ => Error::os(errno, format!("open({path:?})")),
+    }
 }
 
 impl Read for Polled {

@@ -65,3 +65,17 @@ fn nothing_is_asked_when_the_config_forbids_it() {
     assert!(!shown.contains("[y/N]"), "{shown}");
     assert!(sandbox.dir.join("data/containers/web-one").exists());
 }
+
+#[test]
+fn an_archive_is_not_waited_for_on_a_terminal() {
+    if !is_root() {
+        eprintln!("skipped: an archive on a terminal needs root");
+        return;
+    }
+    let sandbox = Sandbox::new("ask-archive");
+    // Without an answer it would wait for ever; the end of what is typed ends that, too.
+    let Some((code, shown)) = answered(&sandbox, &["fs", "import", "typed", "-"], "\x04") else { return };
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("standard input is a terminal"), "{shown}");
+    assert!(!sandbox.dir.join("data/fs/typed").exists());
+}

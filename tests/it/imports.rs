@@ -412,3 +412,11 @@ fn case_26_a_container_never_loses_its_root_filesystem() {
     let left: Vec<_> = fs::read_dir(place.filesystems()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
 }
+
+#[test]
+fn a_socket_is_called_one() {
+    let Some(place) = Place::new("socket") else { return };
+    let path = place.sandbox.dir.join("source");
+    let _listener = UnixListener::bind(&path).unwrap();
+    place.refuses("a socket", &path, "it is a socket");
+}
