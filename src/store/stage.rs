@@ -3,7 +3,7 @@
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::store::record;
-use crate::sys::dir::Dir;
+use crate::sys::dir::{self, Dir};
 use crate::sys::poll::{self, Wait};
 use crate::sys::{kernel, lock, tree};
 use std::ffi::{OsStr, OsString};
@@ -36,7 +36,8 @@ impl Stage {
     pub fn create(parent: &Dir) -> Result<Stage> {
         let (parent, name) = (parent.reopen()?, hidden(STAGE_PREFIX)?);
         let _unswept = unswept(&parent)?;
-        let dir = parent.mkdir(&name, 0o700)?;
+        let place = || format!("making a directory in {:?}", dir::path_of(&parent).unwrap_or_default());
+        let dir = parent.mkdir(&name, 0o700).with_context(place)?;
         lock::try_exclusive(&dir)?;
         Ok(Stage { parent, dir, name, committed: false })
     }
