@@ -5,7 +5,7 @@
 use crate::disk::qcow2::header::Compression;
 use crate::error::{Context, Error, Result};
 use crate::stream::zstd::Zstd;
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use zlib_rs::{Inflate, InflateFlush};
 
 /// qemu writes with 12; who wrote with more is read as well.
@@ -17,21 +17,30 @@ const ZSTD_WINDOW_MOST: u64 = 8 << 20;
 pub struct Unpacker {
     method: Compression,
     inflate: Inflate,
+    zstd: Zstd<Cursor<Vec<u8>>>,
 }
 
 impl Unpacker {
     pub fn new(method: Compression) -> Unpacker {
-        Unpacker { method, inflate: Inflate::new(false, WINDOW_BITS) }
+        let zstd = Zstd::new(Cursor::default(), ZSTD_WINDOW_MOST);
+        Unpacker { method, inflate: Inflate::new(false, WINDOW_BITS), zstd }
     }
 
     /// Fills the whole cluster.
     pub fn unpack(&mut self, packed: &[u8], cluster: &mut [u8]) -> Result<()> {
         match self.method {
             Compression::Zlib => self.inflate(packed, cluster),
-            Compression::Zstd => {
-                Zstd::new(packed, ZSTD_WINDOW_MOST).read_exact(cluster).context("qcow2: a compressed cluster")
-            }
+            Compression::Zstd => self.zstd(packed, cluster).context("qcow2: a compressed cluster"),
         }
+    }
+
+    /// In the memory of the cluster before: that, mapped and given back for each, costs as much as what is done in it.
+    fn zstd(&mut self, packed: &[u8], cluster: &mut [u8]) -> io::Result<()> {
+        let mut source = self.zstd.restart(Cursor::default()).into_inner();
+        source.clear();
+        source.extend_from_slice(packed);
+        self.zstd.restart(Cursor::new(source));
+        self.zstd.read_exact(cluster)
     }
 
     fn inflate(&mut self, packed: &[u8], cluster: &mut [u8]) -> Result<()> {

@@ -57,6 +57,13 @@ impl<R: BufRead> Zstd<R> {
         Zstd { source, window_most, state, blocks, window, begin: 0, given: 0 }
     }
 
+    /// Begins with another source, in the memory of the last one, which it gives back.
+    pub fn restart(&mut self, source: R) -> R {
+        (self.state, self.begin, self.given) = (State::Between { any: false }, 0, 0);
+        self.window.reset(0, 0);
+        std::mem::replace(&mut self.source, source)
+    }
+
     /// One step: a header, a block, an end.
     fn step(&mut self) -> io::Result<()> {
         self.state = match std::mem::replace(&mut self.state, State::Failed) {
