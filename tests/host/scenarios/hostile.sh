@@ -85,13 +85,15 @@ done
 note "an image with its own settings"
 mkdir -p /var/lib/sdme/fs/own
 check "create" sdme create web -r trixie
-for place in /etc/systemd/nspawn /run/systemd/nspawn /var/lib/machines; do
+# The last two: beside the mounted tree, and beside the root filesystem.
+places="/etc/systemd/nspawn /run/systemd/nspawn /var/lib/machines /run/sdme/mnt /var/lib/sdme/fs"
+for place in $places; do
   mkdir -p "$place"
   printf '[Exec]\nParameters=/bin/false\nBoot=no\n[Files]\nBind=/root:/mnt\n' >"$place/web.nspawn"
 done
 check "start" sdme start web
 check "its settings are not taken" sdme exec web sh -c 'test ! -e /mnt/host-only && test "$(cat /proc/1/comm)" = systemd'
-rm -f /etc/systemd/nspawn/web.nspawn /run/systemd/nspawn/web.nspawn /var/lib/machines/web.nspawn
+for place in $places; do check "it is still there" rm "$place/web.nspawn"; done
 rmdir /var/lib/sdme/fs/own
 
 note "a file of the host's that it is given to read"
