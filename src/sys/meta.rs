@@ -160,6 +160,10 @@ pub fn set_xattr(fd: impl AsFd, name: &OsStr, value: &[u8]) -> Result<()> {
         .map_err(|errno| Error::os(errno, format!("fsetxattr({name:?})")))
 }
 
+/// The extended attributes that are a POSIX ACL (linux/posix_acl_xattr.h).
+pub const ACL_ACCESS: &str = "system.posix_acl_access";
+pub const ACL_DEFAULT: &str = "system.posix_acl_default";
+
 /// The two names under which XFS shows root each ACL once more, in its own form. They are never listed here: a tree has the
 /// same attributes wherever it stands.
 pub fn is_acl_of_xfs(name: &[u8]) -> bool {

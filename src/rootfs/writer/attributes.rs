@@ -51,6 +51,11 @@ impl Owned {
         let Attributes { mode, uid, gid, modified, xattrs } = *attributes;
         Owned { mode: mode & 0o7777, uid, gid, modified: Some(modified), xattrs: xattrs.to_vec() }
     }
+
+    /// Neither set-id nor sticky bits, nor anything that what is made beneath would inherit.
+    pub fn are_plain(&self) -> bool {
+        self.mode & 0o7000 == 0 && self.xattrs.is_empty()
+    }
 }
 
 /// Who gives attributes: as whom new inodes are made, and where notes go. Cheap to clone, for other threads too.
@@ -143,8 +148,8 @@ impl Hand {
 
 /// Whether the ACL that XFS keeps under this name is here as such.
 fn has_acl(xattrs: &Xattrs, name: &[u8]) -> bool {
-    let acl: &[u8] = if name.ends_with(b"DEFAULT") { b"system.posix_acl_default" } else { b"system.posix_acl_access" };
-    xattrs.iter().any(|(name, _)| name == acl)
+    let acl = if name.ends_with(b"DEFAULT") { meta::ACL_DEFAULT } else { meta::ACL_ACCESS };
+    xattrs.iter().any(|(name, _)| name == acl.as_bytes())
 }
 
 fn is_overlay(name: &[u8]) -> bool {

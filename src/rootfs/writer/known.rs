@@ -44,12 +44,11 @@ pub struct Facts {
 impl Facts {
     /// Of what was given these attributes. None when something of them may have become something else.
     pub(super) fn of(kind: Kind, attributes: &Owned) -> Option<Facts> {
-        let Owned { mode, uid, gid, modified: Some((seconds, nanoseconds)), ref xattrs } = *attributes else {
-            return None;
-        };
-        let is_plain = mode & 0o7000 == 0 && xattrs.is_empty() && (0..=LAST_TIME).contains(&seconds);
+        let Owned { mode, uid, gid, modified, .. } = *attributes;
+        let (seconds, nanoseconds) = modified?;
+        let is_kept = attributes.are_plain() && (0..=LAST_TIME).contains(&seconds);
         let modified = (u32::try_from(seconds).ok()?, nanoseconds);
-        is_plain.then_some(Facts { kind, mode, uid, gid, modified, size: 0, sha256: [0; 32], ino: 0 })
+        is_kept.then_some(Facts { kind, mode, uid, gid, modified, size: 0, sha256: [0; 32], ino: 0 })
     }
 
     /// As a look at it would tell, as far as a manifest needs it; `top` is in the same mount.

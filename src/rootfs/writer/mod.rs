@@ -55,8 +55,6 @@ use std::sync::Arc;
 const LEFT_OUT_MAX: usize = 100_000;
 /// The mode of a directory that gets its own at the end.
 const NEW_DIRECTORY: u32 = 0o700;
-const ACL_DEFAULT: &str = "system.posix_acl_default";
-const ACL_ACCESS: &str = "system.posix_acl_access";
 
 /// What is neither a file nor a directory nor a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +95,7 @@ impl Writer {
         let owner = credentials::effective();
         meta::set_owner(&root, owner.0, owner.1)?;
         meta::set_mode(&root, 0o700)?;
-        for acl in [ACL_DEFAULT, ACL_ACCESS] {
+        for acl in [meta::ACL_DEFAULT, meta::ACL_ACCESS] {
             meta::remove_xattr(&root, OsStr::new(acl))?;
         }
         let tree = root.reopen()?;
@@ -181,8 +179,7 @@ impl Writer {
     /// Whether a new directory can have its attributes before all is done: what is made in it later is made by root, takes
     /// nothing over from it, and no layer removes something in it.
     fn is_given_early(&self, attributes: &Owned) -> bool {
-        let is_plain = attributes.mode & 0o7000 == 0 && attributes.xattrs.is_empty();
-        is_plain && self.hand.owner.0 == 0 && !self.layer.is_begun()
+        attributes.are_plain() && self.hand.owner.0 == 0 && !self.layer.is_begun()
     }
 
     /// Gives directories that were let go of what is due to them.
@@ -252,8 +249,7 @@ impl Writer {
             Node::BlockDevice(major, minor) => (Kind::BlockDevice, (major, minor)),
         };
         let make = |dir: &Dir, name: &OsStr| create::node(dir, name, kind, attributes.mode, rdev);
-        self.make_at(&path, make, attributes, true).with_context(|| shown(path.bytes()))?;
-        Ok(())
+        self.make_at(&path, make, attributes, true).map(drop).with_context(|| shown(path.bytes()))
     }
 
     /// Another name for what is in the tree already, not for a directory; of a symlink itself.

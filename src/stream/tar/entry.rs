@@ -5,9 +5,8 @@ use super::header::Header;
 use super::pax::{Globals, Records};
 use super::{Entry, Kind, sparse};
 use crate::error::{Context, Error, Result};
+use crate::sys::meta::{ACL_ACCESS, ACL_DEFAULT};
 
-const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
-const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 /// The namespaces of xattr(7); what other systems have beside them cannot be set.
 const NAMESPACES: [&[u8]; 4] = [b"user.", b"trusted.", b"security.", b"system."];
 /// Of Linux' device numbers; mknod(2) would cut off what is above.
@@ -252,12 +251,12 @@ fn xattrs(mut records: Records, kind: &Kind, path: &[u8], notes: &mut Notes) -> 
         }
         None => true,
     });
-    for (text, name) in [(access, ACL_ACCESS), (default, ACL_DEFAULT)] {
+    for (text, name) in [(access, ACL_ACCESS.as_bytes()), (default, ACL_DEFAULT.as_bytes())] {
         // GNU tar may store both, and the attribute has the numbers.
         let Some(text) = text.filter(|_| xattrs.iter().all(|(other, _)| other != name)) else { continue };
         let acl = Acl::parse(&text)?;
         acl.left_out.iter().for_each(|who| notes.nameless.add(path, who));
-        if name == ACL_DEFAULT || !acl.is_minimal() {
+        if name == ACL_DEFAULT.as_bytes() || !acl.is_minimal() {
             xattrs.push((name.to_vec(), acl.encode()));
         }
     }
@@ -283,7 +282,7 @@ fn left_out<'a>(name: &[u8], notes: &'a mut Notes) -> Option<&'a mut Tally> {
 /// libarchive's mode has the rights of the group itself, GNU tar's those of the mask. The latter is the one of the file:
 /// a chmod(2) with the former, after the ACL, would change its mask.
 fn with_acl(mode: u32, xattrs: &[(Vec<u8>, Vec<u8>)], minimal: Option<u32>) -> u32 {
-    let access = xattrs.iter().find(|(name, _)| name == ACL_ACCESS);
+    let access = xattrs.iter().find(|(name, _)| name == ACL_ACCESS.as_bytes());
     match access.map_or(minimal, |(_, value)| acl::mode(value)) {
         Some(rights) => mode & !0o777 | rights,
         None => mode,
