@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Names change within milliseconds, but for a disk that is slow to sync.
 const NAMING_LIMIT: Duration = Duration::from_secs(60);
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
-const NAMING_PAUSE: Duration = Duration::from_millis(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Before anything is read: the name must be free, or given up by `-f`.
 pub fn check_free(filesystems: &Dir, name: &Name, force: bool) -> Result<()> {
@@ -54,14 +54,23 @@ pub fn settle(
 /// A tree and its record change their names in several steps: while this lives nobody else takes one of them. It is
 /// the datadir that is locked, as `fs/` itself is for sweeps.
 pub fn naming(filesystems: &Dir) -> Result<Dir> {
-    let (guard, wait) = (filesystems.parent()?, Wait::at_most(NAMING_LIMIT));
-    while !lock::try_exclusive(&guard)? {
-        if wait.is_over() {
-            return Err(Error::new(Kind::Busy, "another sdme gives a root filesystem its name, and does not end"));
-        }
-        poll::pause(NAMING_PAUSE, wait)?;
+    let guard = filesystems.parent()?;
+    match lock_within(&guard, NAMING_LIMIT)? {
+        true => Ok(guard),
+        false => Err(Error::new(Kind::Busy, "another sdme gives a root filesystem its name, and does not end")),
     }
-    Ok(guard)
+}
+
+/// False: somebody else had it all the time.
+fn lock_within(dir: &Dir, limit: Duration) -> Result<bool> {
+    let wait = Wait::at_most(limit);
+    while !lock::try_exclusive(dir)? {
+        if wait.is_over() {
+            return Ok(false);
+        }
+        poll::pause(LOCK_PAUSE, wait)?;
+    }
+    Ok(true)
 }
 
 fn rename(filesystems: &Dir, stage: &Dir, tree: &str, name: &Name, may_go: Option<MayGo<'_>>) -> Result<()> {
@@ -100,14 +109,10 @@ pub fn hold(filesystems: &Dir, name: &Name) -> Result<Option<Dir>> {
         _ => return Ok(None),
     }
     let Some(tree) = filesystems.lookup_dir(name.as_str())? else { return Ok(None) };
-    let wait = Wait::at_most(HOLD_LIMIT);
-    while !lock::try_exclusive(&tree).with_context(|| format!("{name}"))? {
-        if wait.is_over() {
-            return Err(Error::new(Kind::Busy, format!("{name} is in use by another sdme")));
-        }
-        poll::pause(NAMING_PAUSE, wait)?;
+    match lock_within(&tree, HOLD_LIMIT).with_context(|| format!("{name}"))? {
+        true => Ok(Some(tree)),
+        false => Err(Error::new(Kind::Busy, format!("{name} is in use by another sdme"))),
     }
-    Ok(Some(tree))
 }
 
 #[cfg(test)]
