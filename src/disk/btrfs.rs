@@ -44,7 +44,7 @@ const LEVELS: u8 = 8;
 /// Nodes that are looked at: of a disk of 100 TiB in chunks of 1 GiB it has a thousand.
 const NODES_MOST: usize = 16 << 10;
 
-const SEVERAL: &str = "it is one of several devices, which are not opened";
+pub(super) const SEVERAL: &str = "it is one of several devices, which are not opened";
 const LOST: &str = "its tree of chunks is broken, so that nothing says whether it is on other devices, too";
 
 /// What is elsewhere; None: nothing. `offset` is where the filesystem begins on the disk.

@@ -1,6 +1,7 @@
 //! Whether a filesystem says, in its own superblock, that a part of it is on another device. The kernel would open that one:
 //! a disk of this machine, if the image's maker named it. Pure.
 
+use crate::disk::btrfs::SEVERAL;
 use crate::disk::probe::Kind;
 use crate::disk::read_at::field;
 
@@ -35,9 +36,7 @@ pub fn elsewhere(kind: Kind, head: &[u8]) -> Option<&'static str> {
     match kind {
         Kind::Ext if is_journal(head) => Some("it is the journal of another ext4"),
         Kind::Ext if names_journal(head) => Some("it has its journal on another device, which is not opened"),
-        Kind::Btrfs if field::le64(head, BTRFS_DEVICES) > 1 => {
-            Some("it is one of several devices, which are not opened")
-        }
+        Kind::Btrfs if field::le64(head, BTRFS_DEVICES) > 1 => Some(SEVERAL),
         Kind::Xfs if field::be64(head, XFS_LOG_START) == 0 => {
             Some("it has its log on another device, which is not opened")
         }

@@ -2,7 +2,8 @@
 //!
 //! A thread of its own cuts the source and adds an output to the queue for each part; whoever makes the part sends its
 //! pieces there. The reader takes the parts one after the other. How many parts may be open, and how many pieces wait in
-//! each, bounds the memory; pieces that were read are filled again. When the reader is dropped, all that is sent fails, and so the threads end.
+//! each, bounds the memory; pieces that were read are filled again. When the reader is dropped, all that is sent fails, and
+//! so the threads end.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -60,6 +60,7 @@ impl<R: BufRead> Zstd<R> {
     /// Begins with another source, in the memory of the last one, which it gives back.
     pub fn restart(&mut self, source: R) -> R {
         (self.state, self.begin, self.given) = (State::Between { any: false }, 0, 0);
+        // What was unpacked last is not given out any more.
         self.window.reset(0, 0);
         std::mem::replace(&mut self.source, source)
     }

@@ -86,11 +86,9 @@ fn role(part: &Partition) -> Role {
 
 fn holds(disk: &dyn ReadAt, start: u64, length: u64) -> Result<Holds> {
     let Some(found) = probe::probe(disk, start, length)? else { return Ok(Holds::Nothing) };
-    Ok(match found.kind.fstype() {
-        Some(fstype) if found.elsewhere.is_some() => {
-            Holds::Refused(format!("{fstype}: {}", found.elsewhere.unwrap_or_default()))
-        }
-        Some(fstype) => Holds::Filesystem { fstype, uuid: found.uuid, label: found.label },
-        None => Holds::Refused(found.kind.refusal().to_string()),
+    Ok(match (found.kind.fstype(), found.elsewhere) {
+        (Some(fstype), Some(elsewhere)) => Holds::Refused(format!("{fstype}: {elsewhere}")),
+        (Some(fstype), None) => Holds::Filesystem { fstype, uuid: found.uuid, label: found.label },
+        (None, _) => Holds::Refused(found.kind.refusal().to_string()),
     })
 }
