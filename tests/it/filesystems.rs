@@ -160,13 +160,13 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     (0..length.div_ceil(8)).flat_map(|_| next()).take(length).collect()
 }
 
-#[test]
-fn a_directory_shares_its_blocks_where_they_can_be_shared() {
+/// On each filesystem that shares blocks: its name, and a directory in its datadir that looks like a system.
+fn where_blocks_are_shared(label: &str, test: impl Fn(&str, &Lab, &Path) + Sync) {
     if !root_or_skip("sharing") {
         return;
     }
     for (fstype, size) in &FILESYSTEMS[..2] {
-        let lab = Lab::new(&format!("shared-{fstype}"));
+        let lab = Lab::new(&format!("{label}-{fstype}"));
         apart(|| {
             if !lab.mount(fstype, *size) {
                 return;
@@ -175,23 +175,30 @@ fn a_directory_shares_its_blocks_where_they_can_be_shared() {
             for folder in ["etc", "usr"] {
                 fs::create_dir_all(source.join(folder)).unwrap();
             }
-            fs::write(source.join("usr/big"), noise(24 << 20, 1)).unwrap();
-            fs::hard_link(source.join("usr/big"), source.join("usr/hard")).unwrap();
-            (0..500).for_each(|number| fs::write(source.join(format!("etc/{number}")), noise(9000, number)).unwrap());
-            let sparse = File::create(source.join("usr/sparse")).unwrap();
-            sparse.write_all_at(&noise(3 << 20, 2), 5 << 20).unwrap();
-            sparse.set_len(60 << 20).unwrap();
-            refuse_sharing(fstype, &source);
-            let before = lab.used();
-            lab.import("shared", &source);
-            let more = lab.used() - before;
-            assert!(more < 6 << 20, "{fstype}: {more} bytes more for 31 MiB");
-            assert_eq!(differences(&snapshot(&source), &snapshot(&lab.tree("shared"))), [""; 0], "{fstype}");
-            // What is written in one is not in the other.
-            File::options().write(true).open(source.join("usr/big")).unwrap().write_all_at(b"changed", 4096).unwrap();
-            assert_eq!(lab.sandbox.run(&["fs", "verify", "shared"]).code, Some(0), "{fstype}");
+            test(fstype, &lab, &source);
         });
     }
+}
+
+#[test]
+fn a_directory_shares_its_blocks_where_they_can_be_shared() {
+    where_blocks_are_shared("shared", |fstype, lab, source| {
+        fs::write(source.join("usr/big"), noise(24 << 20, 1)).unwrap();
+        fs::hard_link(source.join("usr/big"), source.join("usr/hard")).unwrap();
+        (0..500).for_each(|number| fs::write(source.join(format!("etc/{number}")), noise(9000, number)).unwrap());
+        let sparse = File::create(source.join("usr/sparse")).unwrap();
+        sparse.write_all_at(&noise(3 << 20, 2), 5 << 20).unwrap();
+        sparse.set_len(60 << 20).unwrap();
+        refuse_sharing(fstype, source);
+        let before = lab.used();
+        lab.import("shared", source);
+        let more = lab.used() - before;
+        assert!(more < 6 << 20, "{fstype}: {more} bytes more for 31 MiB");
+        assert_eq!(differences(&snapshot(source), &snapshot(&lab.tree("shared"))), [""; 0], "{fstype}");
+        // What is written in one is not in the other.
+        File::options().write(true).open(source.join("usr/big")).unwrap().write_all_at(b"changed", 4096).unwrap();
+        assert_eq!(lab.sandbox.run(&["fs", "verify", "shared"]).code, Some(0), "{fstype}");
+    });
 }
 
 /// Files that btrfs lets nobody share, before and after all others: what it says of one of them it does not say of all.
@@ -209,56 +216,43 @@ fn refuse_sharing(fstype: &str, source: &Path) {
 /// Shared while somebody writes in it, a file is what it was when it was looked at, or is told.
 #[test]
 fn a_file_that_is_written_while_it_is_shared_is_named() {
-    if !root_or_skip("sharing") {
-        return;
-    }
-    for (fstype, size) in &FILESYSTEMS[..2] {
-        let lab = Lab::new(&format!("written-{fstype}"));
-        apart(|| {
-            if !lab.mount(fstype, *size) {
-                return;
-            }
-            let source = lab.path("data/source");
-            for folder in ["etc", "usr"] {
-                fs::create_dir_all(source.join(folder)).unwrap();
-            }
-            let path = source.join("usr/log");
-            fs::write(&path, noise(3 << 20, 1)).unwrap();
-            let over = std::sync::atomic::AtomicBool::new(false);
-            let (mut changed, mut whole, mut wrong) = (0, 0, Vec::new());
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    let file = File::options().write(true).open(&path).unwrap();
-                    for length in (3 << 20..).step_by(1000).cycle() {
-                        if over.load(std::sync::atomic::Ordering::Relaxed) {
-                            return;
-                        }
-                        file.write_all_at(b"more", length).unwrap();
-                        if length % (1 << 20) < 1000 {
-                            file.set_len(3 << 20).unwrap();
-                        }
-                        thread::sleep(Duration::from_micros(50));
+    where_blocks_are_shared("written", |fstype, lab, source| {
+        let path = source.join("usr/log");
+        fs::write(&path, noise(3 << 20, 1)).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let (mut changed, mut whole, mut wrong) = (0, 0, Vec::new());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let file = File::options().write(true).open(&path).unwrap();
+                for length in (3 << 20..).step_by(1000).cycle() {
+                    if over.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
                     }
-                });
-                for _ in 0..40 {
-                    let words = ["fs", "import", "-f", "log", source.to_str().unwrap()];
-                    let ran = ran(lab.sandbox.command(&words).output().unwrap());
-                    match ran.code {
-                        Some(0) => {
-                            whole += 1;
-                            let verified = lab.sandbox.run(&["fs", "verify", "log"]);
-                            wrong.extend((verified.code != Some(0)).then_some(verified));
-                        }
-                        _ => {
-                            changed += 1;
-                            let is_named = ran.err.contains("\"usr/log\": it is changed by somebody else");
-                            wrong.extend((!is_named).then_some(ran));
-                        }
+                    file.write_all_at(b"more", length).unwrap();
+                    if length % (1 << 20) < 1000 {
+                        file.set_len(3 << 20).unwrap();
+                    }
+                    thread::sleep(Duration::from_micros(50));
+                }
+            });
+            for _ in 0..40 {
+                let words = ["fs", "import", "-f", "log", source.to_str().unwrap()];
+                let ran = ran(lab.sandbox.command(&words).output().unwrap());
+                match ran.code {
+                    Some(0) => {
+                        whole += 1;
+                        let verified = lab.sandbox.run(&["fs", "verify", "log"]);
+                        wrong.extend((verified.code != Some(0)).then_some(verified));
+                    }
+                    _ => {
+                        changed += 1;
+                        let is_named = ran.err.contains("\"usr/log\": it is changed by somebody else");
+                        wrong.extend((!is_named).then_some(ran));
                     }
                 }
-                over.store(true, std::sync::atomic::Ordering::Relaxed);
-            });
-            assert!(wrong.is_empty() && changed > 0, "{fstype}: {whole} whole, {changed} changed, {wrong:?}");
+            }
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
         });
-    }
+        assert!(wrong.is_empty() && changed > 0, "{fstype}: {whole} whole, {changed} changed, {wrong:?}");
+    });
 }
