@@ -59,15 +59,18 @@ impl Group {
 
     /// Kills everything in the group and below it, and waits until it is empty.
     pub fn kill(&self) -> Result<()> {
+        self.kill_until(Instant::now() + EMPTY_LIMIT)
+    }
+
+    fn kill_until(&self, end: Instant) -> Result<()> {
         let kill = open_file(self.0.as_fd(), c"cgroup.kill", OFlags::WRONLY)?;
         rustix::io::write(&kill, b"1").map_err(|errno| Error::os(errno, "write(cgroup.kill)"))?;
-        self.wait_empty()
+        self.wait_empty(end)
     }
 
     /// The kernel reports the last exit as a priority event on cgroup.events; its arrival is polled coarsely, for it
     /// comes within a millisecond or something is badly wrong.
-    fn wait_empty(&self) -> Result<()> {
-        let end = Instant::now() + EMPTY_LIMIT;
+    fn wait_empty(&self, end: Instant) -> Result<()> {
         while self.is_populated()? {
             if Instant::now() > end {
                 return Err(Error::failed("killed processes are still in the control group after 5 s"));
@@ -75,6 +78,21 @@ impl Group {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// Kills everything in the group of this name and below it, and removes it; nothing, when there is none.
+    ///
+    /// Who joins between the one and the other, as `exec` does with a container that is just ending, is killed as well.
+    pub fn end(&self, name: &str) -> Result<()> {
+        let end = Instant::now() + EMPTY_LIMIT;
+        loop {
+            let Some(group) = self.lookup(name)? else { return Ok(()) };
+            group.kill_until(end)?;
+            match self.remove(name) {
+                Err(error) if error.errno() == Some(Errno::BUSY) && Instant::now() < end => {}
+                other => return other,
+            }
+        }
     }
 
     fn is_populated(&self) -> Result<bool> {
@@ -167,6 +185,7 @@ fn c_string(name: &str) -> Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn groups_are_removed_however_deep_a_guest_made_them() {
@@ -182,6 +201,40 @@ mod tests {
         }
         drop(here);
         root.remove(&name).unwrap();
+        assert!(root.lookup(&name).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_group_ends_whoever_joins_it_meanwhile() {
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("skip: control groups need root");
+        }
+        let root = Group::root().unwrap();
+        let name = format!("sdme-joined-{}", std::process::id());
+        let done = AtomicBool::new(false);
+        let join = || {
+            while !done.load(Ordering::Relaxed) {
+                let mut child = std::process::Command::new("/bin/sleep").arg("9").spawn().unwrap();
+                let pid = child.id().to_string();
+                // The group may have been removed at any moment.
+                let joined =
+                    |group: Group| -> Result<_> { Ok(rustix::io::write(group.procs()?, pid.as_bytes()).is_ok()) };
+                let _ = root.lookup(&name).unwrap().map(joined);
+                let _ = child.kill();
+                child.wait().unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(join);
+            let ended: Vec<Result<()>> = (0..300)
+                .map(|_| {
+                    root.ensure(&name)?.ensure("machine")?;
+                    root.end(&name)
+                })
+                .collect();
+            done.store(true, Ordering::Relaxed);
+            ended.into_iter().for_each(|one| one.unwrap());
+        });
         assert!(root.lookup(&name).unwrap().is_none());
     }
 

@@ -96,7 +96,7 @@ impl<'a> Supervisor<'a> {
             }
             status::write(self.paths, self.name, &Status::new(Phase::Starting, "rebooting"))?;
         };
-        clear_group(&Group::root()?.ensure(GROUPS)?, self.name)?;
+        Group::root()?.ensure(GROUPS)?.end(self.name.as_str())?;
         if self.log_is_cut {
             let place = self.paths.direct();
             return Err(Error::failed(format!(
@@ -115,17 +115,12 @@ impl<'a> Supervisor<'a> {
         if !matches!(&result, Ok(ended) if ended.code() == Some(nspawn::REBOOT)) {
             status::write(self.paths, self.name, &Status::new(Phase::Ended, ""))?;
         }
-        self.end_life()?;
+        // Nothing that was killed is used again: Linux 6.18 kills what is cloned (CLONE_INTO_CGROUP, as systemd does since
+        // 254) from a group that was ever killed into one that was not. The guest's next PID 1 could start nothing.
+        self.group.end(LIFE)?;
         covered.as_deref().map_or(Ok(()), mountns::detach)?;
         mountns::detach(&tree)?;
         result
-    }
-
-    /// Nothing that was killed is used again: Linux 6.18 kills what is cloned (CLONE_INTO_CGROUP, as systemd does since 254)
-    /// from a group that was ever killed into one that was not. The guest's next PID 1 could start nothing.
-    fn end_life(&self) -> Result<()> {
-        self.group.kill()?;
-        self.group.remove(LIFE)
     }
 
     fn spawn(&mut self, tree: &Path) -> Result<Child> {
@@ -209,22 +204,14 @@ fn record(paths: &Paths, supervisor: ProcessId, process: Option<ProcessId>) -> R
 /// The container's group, empty: what a killed supervisor may have left in it is ended first.
 fn fresh_group(name: &Name) -> Result<Group> {
     let groups = Group::root()?.ensure(GROUPS)?;
-    clear_group(&groups, name)?;
+    groups.end(name.as_str())?;
     groups.ensure(name.as_str())
-}
-
-fn clear_group(groups: &Group, name: &Name) -> Result<()> {
-    if let Some(old) = groups.lookup(name.as_str())? {
-        old.kill()?;
-        groups.remove(name.as_str())?;
-    }
-    Ok(())
 }
 
 /// Ends what is left of a container whose supervisor is gone.
 pub fn clear(paths: &Paths, name: &Name) -> Result<()> {
     if let Some(groups) = Group::root()?.lookup(GROUPS)? {
-        clear_group(&groups, name)?;
+        groups.end(name.as_str())?;
     }
     status::remove(paths, name)
 }
