@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::sys::ns;
 use crate::sys::poll::{self, For, Wait};
 use crate::sys::signal::{self, Interrupts};
-use crate::systemd::manager::{Ended, Job, JobResult, Manager};
+use crate::systemd::manager::{Ended, Job, JobResult, Manager, TRANSACTION_IS_DESTRUCTIVE};
 use crate::systemd::unit::Transient;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,7 +73,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Starts the unit and stays with it to its end. After the start was asked for nothing is ever tried again.
     pub fn run(mut self, unit: Transient) -> Result<End> {
-        let job = self.manager.start_transient(unit)?;
+        let job = self.manager.start_transient(unit).map_err(refused)?;
         let result = self.await_start(&job)?;
         let started = Instant::now();
         self.wires.engage()?;
@@ -206,6 +206,16 @@ impl<'a> Session<'a> {
             Err(_) if status == STEP_EXEC => End::Unexecuted("its systemd does not say why".to_string()),
             _ => End::Status(status),
         })
+    }
+}
+
+/// Our unit conflicts with nothing but the guest's shutdown.
+fn refused(error: Error) -> Error {
+    match error.kind() {
+        Kind::Dbus(name) if name == TRANSACTION_IS_DESTRUCTIVE => {
+            Error::new(Kind::NotFound, "the container is shutting down")
+        }
+        _ => error,
     }
 }
 

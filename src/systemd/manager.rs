@@ -27,6 +27,9 @@ const BROKER: &str = "org.freedesktop.DBus";
 /// The name of the error for a unit that is not loaded.
 pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
+/// The name of the error for a unit that cannot be started for what is under way, as a shutdown is.
+pub const TRANSACTION_IS_DESTRUCTIVE: &str = "org.freedesktop.systemd1.TransactionIsDestructive";
+
 /// One call, unless [`Manager::set_limit`] says otherwise; what D-Bus libraries wait, too.
 const CALL_LIMIT: Duration = Duration::from_secs(25);
 /// Reading all unit files again may run generators.
