@@ -5,8 +5,10 @@ use crate::http::authority::Host;
 use crate::http::retry::{Attempt, Failure};
 use crate::http::trust::Bundle;
 use crate::http::wire::Link;
+use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::SigningKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
@@ -29,7 +31,7 @@ impl Tls {
                 return Err(Error::invalid(format!("{:?} holds no certificate in PEM form", bundle.path)));
             }
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() });
         let builder =
             ClientConfig::builder_with_details(provider, Arc::new(Clock)).with_safe_default_protocol_versions();
         let builder = builder.map_err(|error| Error::failed(format!("TLS: {error}")))?;
@@ -47,6 +49,16 @@ impl Tls {
             connection.complete_io(&mut link)?;
         }
         Ok(Box::new(StreamOwned::new(connection, link)))
+    }
+}
+
+/// We show no server who we are: what reads and signs with private keys is left out of the program.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("this program has no keys of its own".into()))
     }
 }
 
