@@ -5,7 +5,6 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::oci::member::Member;
 use crate::stream::tar::{self, Archive, Entry};
 use crate::sys::dir::Dir;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 
 /// Files of one image; the layers that images may have are a tenth of it.
@@ -42,7 +41,7 @@ fn is_on_the_way(entry: &Entry) -> bool {
 /// `most`: bytes of all of them. What they came to is returned.
 ///
 /// Errors: `Invalid`, and what writing fails with. The caller removes the directory, and finishes the archive.
-pub fn spool<R: Read>(archive: &mut Archive<R>, into: &Dir, most: u64) -> Result<u64> {
+pub fn spool(archive: &mut Archive<'_>, into: &Dir, most: u64) -> Result<u64> {
     let mut spool = Spool { archive, into, left: most, most, members: 0, buffer: vec![0; BUFFER] };
     while let Some(entry) = spool.archive.next()? {
         if let Some(member) = Member::parse(&entry.path) {
@@ -59,8 +58,8 @@ fn twice(error: Error) -> Error {
     }
 }
 
-struct Spool<'a, R> {
-    archive: &'a mut Archive<R>,
+struct Spool<'a, 'b> {
+    archive: &'a mut Archive<'b>,
     into: &'a Dir,
     left: u64,
     most: u64,
@@ -68,7 +67,7 @@ struct Spool<'a, R> {
     buffer: Vec<u8>,
 }
 
-impl<R: Read> Spool<'_, R> {
+impl Spool<'_, '_> {
     fn take(&mut self, member: &Member, entry: &Entry) -> Result<()> {
         self.members += 1;
         if self.members > MEMBERS_MAX {
@@ -106,6 +105,7 @@ mod tests {
     use crate::oci::fixture::{Item, digest, tar};
     use crate::sys::tree::Scratch;
     use std::ffi::OsStr;
+    use std::io::Read;
 
     fn spooled(into: &Dir, items: &[Item<'_>]) -> Result<u64> {
         let bytes = tar(items);

@@ -288,7 +288,7 @@ impl std::io::Read for Pieces<'_> {
 }
 
 /// Entries, and a hash of all their data; the error as text.
-fn entries<R: std::io::Read>(mut archive: Archive<R>, piece: usize) -> Result<(Vec<tar::Entry>, u64), String> {
+fn entries(mut archive: Archive<'_>, piece: usize) -> Result<(Vec<tar::Entry>, u64), String> {
     let (mut seen, mut hash, mut buffer) = (Vec::new(), 0u64, vec![0; piece]);
     while let Some(entry) = archive.next().map_err(|error| error.to_string())? {
         assert!(!entry.path.contains(&0) && entry.mode <= 0o7777 && entry.uid != u32::MAX && entry.gid != u32::MAX);

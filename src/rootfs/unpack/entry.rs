@@ -4,10 +4,9 @@ use crate::error::Result;
 use crate::rootfs::unpack::fill::Filler;
 use crate::rootfs::writer::{Attributes, Node, Writer};
 use crate::stream::tar::{Archive, Entry, Kind};
-use std::io::Read;
 
 /// Puts the entry that the archive has just given, and its data, into the tree.
-pub fn write<R: Read>(archive: &mut Archive<R>, entry: &Entry, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
+pub fn write(archive: &mut Archive<'_>, entry: &Entry, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
     let Entry { path, mode, uid, gid, modified, xattrs, .. } = entry;
     let attributes = Attributes { mode: *mode, uid: *uid, gid: *gid, modified: *modified, xattrs };
     match &entry.kind {

@@ -5,7 +5,6 @@
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::FileWriter;
 use crate::stream::tar::Archive;
-use std::io::Read;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Builder;
@@ -72,7 +71,7 @@ impl Batch {
 
 impl Filler {
     /// Fills a file with the data of the entry that the archive has just given.
-    pub fn fill<R: Read>(&mut self, archive: &mut Archive<R>, file: FileWriter) -> Result<()> {
+    pub fn fill(&mut self, archive: &mut Archive<'_>, file: FileWriter) -> Result<()> {
         if self.batch.files.len() == BATCH_FILES {
             self.flush()?;
         }

@@ -146,7 +146,7 @@ impl Stream {
     }
 }
 
-fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
+fn unpack(archive: &mut Archive<'_>, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
     while let Some(entry) = archive.next()? {
         match meaning(&entry.path)? {
             Meaning::Entry => entry::write(archive, &entry, writer, filler)?,

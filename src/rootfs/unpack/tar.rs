@@ -5,11 +5,10 @@ use crate::rootfs::unpack::entry;
 use crate::rootfs::unpack::fill::filling;
 use crate::rootfs::writer::Writer;
 use crate::stream::tar::Archive;
-use std::io::Read;
 
 /// Unpacks all entries; what the reader left out goes to the writer's notes. The caller finishes both: the archive to
 /// know that nothing follows it, the writer to give directories their attributes.
-pub fn unpack<R: Read>(archive: &mut Archive<R>, writer: &mut Writer) -> Result<()> {
+pub fn unpack(archive: &mut Archive<'_>, writer: &mut Writer) -> Result<()> {
     filling(|filler| {
         while let Some(entry) = archive.next()? {
             entry::write(archive, &entry, writer, filler)?;

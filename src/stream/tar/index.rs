@@ -5,12 +5,11 @@
 
 use super::input::Input;
 use crate::error::Result;
-use std::io::Read;
 
 const MAGIC: u64 = 0xdbae_14d6_2e32_4ca6;
 
 /// Passes over such an index of all that was read so far. False when what is here is none, or not of this archive.
-pub fn pass<R: Read>(input: &mut Input<R>) -> Result<bool> {
+pub fn pass(input: &mut Input<'_>) -> Result<bool> {
     let length = input.position();
     if number(input)? != Some(MAGIC) {
         return Ok(false);
@@ -25,7 +24,7 @@ pub fn pass<R: Read>(input: &mut Input<R>) -> Result<bool> {
 }
 
 /// None when the stream ends before.
-fn number<R: Read>(input: &mut Input<R>) -> Result<Option<u64>> {
+fn number(input: &mut Input<'_>) -> Result<Option<u64>> {
     let mut bytes = [0; 8];
     let whole = input.fill(&mut bytes)? == bytes.len();
     Ok(whole.then(|| u64::from_le_bytes(bytes)))

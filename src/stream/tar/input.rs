@@ -7,8 +7,9 @@ use std::io::{ErrorKind, Read};
 /// A source that is a file is asked in pieces of this size for headers and small files.
 const BUFFER: usize = 128 << 10;
 
-pub struct Input<R> {
-    source: R,
+pub struct Input<'a> {
+    /// Of one type whatever it is: what reads archives is in the program once.
+    source: Box<dyn Read + 'a>,
     buffer: Box<[u8]>,
     /// What of the buffer was read and not yet taken.
     start: usize,
@@ -17,17 +18,14 @@ pub struct Input<R> {
     position: u64,
 }
 
-impl<R: Read> Input<R> {
-    pub fn new(source: R) -> Input<R> {
+impl<'a> Input<'a> {
+    pub fn new(source: impl Read + 'a) -> Input<'a> {
+        let source = Box::new(source);
         Input { source, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, position: 0 }
     }
 
     pub fn position(&self) -> u64 {
         self.position
-    }
-
-    pub fn into_source(self) -> R {
-        self.source
     }
 
     /// Fills `out` as far as the archive goes, and says how far that was.

@@ -60,8 +60,8 @@ pub struct Chunk {
     pub length: usize,
 }
 
-pub struct Archive<R> {
-    input: Input<R>,
+pub struct Archive<'a> {
+    input: Input<'a>,
     globals: Globals,
     /// An extended header was seen.
     pax: bool,
@@ -85,8 +85,8 @@ struct Data {
     stored: u64,
 }
 
-impl<R: Read> Archive<R> {
-    pub fn new(source: R) -> Archive<R> {
+impl<'a> Archive<'a> {
+    pub fn new(source: impl Read + 'a) -> Archive<'a> {
         Archive {
             input: Input::new(source),
             globals: Globals::default(),
@@ -100,14 +100,14 @@ impl<R: Read> Archive<R> {
     }
 
     /// Another bound for extended headers and long names than `HEADER_MAX`.
-    pub fn with_limit(mut self, bytes: u64) -> Archive<R> {
+    pub fn with_limit(mut self, bytes: u64) -> Archive<'a> {
         self.limit = bytes;
         self
     }
 
     /// Takes the end of the stream between two entries for the archive's end, as GNU tar and bsdtar do. Only for a source
     /// that tells itself when it is cut short, by a digest or a length: without end-of-archive blocks nothing else does.
-    pub fn with_open_end(mut self) -> Archive<R> {
+    pub fn with_open_end(mut self) -> Archive<'a> {
         self.open_end = true;
         self
     }
@@ -162,14 +162,14 @@ impl<R: Read> Archive<R> {
     }
 
     /// Reads up to the end of the stream: behind the archive there may be zeros only, or the index that pixz makes of it.
-    pub fn finish(mut self) -> Result<R> {
+    pub fn finish(mut self) -> Result<()> {
         while self.next()?.is_some() {}
         if !self.input.pass_zeros()? {
-            return Ok(self.input.into_source());
+            return Ok(());
         }
         let at = self.input.position();
         if index::pass(&mut self.input)? && !self.input.pass_zeros()? {
-            return Ok(self.input.into_source());
+            return Ok(());
         }
         Err(Error::invalid(format!("the archive has ended, but more follows at byte {at}")))
     }

@@ -105,7 +105,7 @@ pub fn all(bytes: &[u8]) -> Result<Vec<Seen>> {
     through(Archive::new(bytes), 4096)
 }
 
-pub fn through(mut archive: Archive<&[u8]>, piece: usize) -> Result<Vec<Seen>> {
+pub fn through(mut archive: Archive<'_>, piece: usize) -> Result<Vec<Seen>> {
     let (mut seen, mut buffer) = (Vec::new(), vec![0; piece]);
     while let Some(entry) = archive.next()? {
         let mut chunks: Vec<(u64, Vec<u8>)> = Vec::new();
