@@ -14,7 +14,7 @@
 #   skip WHY                 this cannot be tried here
 #   fail WHAT
 #
-# $suite (bookworm trixie sid), $mode (systemd nobus direct bare overlay) and $guests (root filesystems at hand) say where
+# $suite (bookworm trixie sid), $mode (systemd nobus direct bare overlay hybrid) and $guests (root filesystems at hand) say where
 # it runs; $full is set when time does not matter. What the scenario makes with sdme in the default datadir is removed after it; what cannot be is a failure.
 # shellcheck shell=bash disable=SC2034,SC2154
 

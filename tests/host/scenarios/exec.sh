@@ -1,5 +1,5 @@
 # exec: pipes are binary-safe, EOF travels, stderr is apart, nothing of the caller leaks in.
-# modes: systemd nobus direct
+# modes: systemd nobus direct hybrid
 check "create" sdme create web -r trixie
 check "start" sdme start web
 head -c 3000000 /dev/urandom >"$work/random"

@@ -1,5 +1,5 @@
 # A clone of "/" is made, listed, booted, used, stopped, booted again and removed.
-# modes: systemd nobus direct bare
+# modes: systemd nobus direct bare hybrid
 check "create" sdme create web
 equals "$stdout" web
 refuse "the name is taken" sdme create web

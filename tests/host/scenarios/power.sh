@@ -1,5 +1,5 @@
 # A reboot, a poweroff and a halt from inside do what they say.
-# modes: systemd nobus direct
+# modes: systemd nobus direct hybrid
 # limit: 240
 check "create" sdme create web -r trixie
 check "start" sdme start web
