@@ -127,7 +127,8 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     facts.check(force)?;
     around.watch.check()?;
     let begin = || around.progress.enter(Step::Installing);
-    let lacking = prepare::Tree { paths: around.paths, stage: stage.dir(), facts: &facts, forced: force };
+    let room = bounds.bytes.saturating_sub(unpacked.totals.bytes);
+    let lacking = prepare::Tree { paths: around.paths, stage: stage.dir(), facts: &facts, forced: force, room };
     let installed = prepare::install(&lacking, install, &around.hands, around.watch, begin)?;
     let known = match installed {
         None => known,

@@ -20,7 +20,7 @@ use crate::sys::resolve::Root;
 use crate::sys::signal::Watch;
 use crate::sys::tree;
 use crate::systemd::nspawn;
-use run::Run;
+use run::{Room, Run};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
@@ -54,6 +54,8 @@ pub struct Tree<'a> {
     pub facts: &'a Facts,
     /// Taken although it is made for another processor.
     pub forced: bool,
+    /// Bytes that may still be written.
+    pub room: u64,
 }
 
 /// Installs what the tree in the stage lacks, if it lacks something and that is wanted. Gives, when it did, what the tree then
@@ -125,13 +127,14 @@ fn run_all(tree: &Tree<'_>, installer: Installer, need: Need, hands: &Hands<'_>,
     drop(before);
     let environment: Vec<(&str, String)> = hands.proxies.iter().cloned().chain(manager.environment()).collect();
     let variables: Vec<&str> = environment.iter().map(|(name, _)| *name).collect();
+    let room = Room::of(tree.stage, tree.room)?;
     for words in manager.runs(need) {
         let machine = format!("install-{}", kernel::hex(&kernel::random::<8>()?));
         let facts =
             contain::Facts { machine: &machine, resolv_conf, policy: manager.heeds_policy, variables: &variables };
         let arguments = contain::arguments(&facts, program, &words);
-        let job =
-            Run { stage: tree.stage, machine: &machine, arguments, environment: &environment, watch, told: hands.told };
+        let (stage, environment, told) = (tree.stage, &environment[..], hands.told);
+        let job = Run { stage, machine: &machine, arguments, environment, watch, room, told };
         let (status, last) = run::run(&job)?;
         if !status.code().is_some_and(|code| manager.accepts(code)) {
             let command = [&[manager.name.to_string()], &words[..]].concat().join(" ");
@@ -200,7 +203,7 @@ mod tests {
     fn wished(scratch: &Scratch, wish: Install) -> Result<Option<(Facts, String)>> {
         let paths = Paths::under("/nonexistent");
         let facts = inspect::inspect(&Root::open_path(&scratch.path().join("tree")).unwrap());
-        let tree = Tree { paths: &paths, stage: scratch.dir(), facts: &facts, forced: false };
+        let tree = Tree { paths: &paths, stage: scratch.dir(), facts: &facts, forced: false, room: 0 };
         let hands = Hands { ask: &|_| Ok(false), told: &|_| {}, proxies: &[] };
         let watch = Interrupts::block(&[SIGUSR1]).unwrap().watch().unwrap();
         install(&tree, wish, &hands, &watch, || panic!("it begins"))

@@ -1,7 +1,7 @@
 //! One run of a program of the tree, in its container: started, its output taken, its end told. Whoever interrupts it ends
 //! all of it, and nothing of it is left when that is told.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::rootfs::prepare::output::Output;
 use crate::rootfs::prepare::place;
 use crate::sys::cgroup::Group;
@@ -17,10 +17,12 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long nspawn may take to end its container when it is asked to.
 const END_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks at what it has written.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What is read at once.
 const CHUNK: usize = 16 << 10;
 
@@ -34,13 +36,38 @@ pub struct Run<'a> {
     /// What nspawn finds in its environment.
     pub environment: &'a [(&'a str, String)],
     pub watch: &'a Watch,
+    pub room: Room,
     /// Is given each line of output, made harmless.
     pub told: &'a dyn Fn(&str),
 }
 
+/// What may be written. Others write to the same filesystem: it is a bound against what fills disks, and no count.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    bytes: u64,
+    used_at_most: u64,
+}
+
+impl Room {
+    /// So many bytes from now on.
+    pub fn of(stage: &Dir, bytes: u64) -> Result<Room> {
+        Ok(Room { bytes, used_at_most: stage.space()?.used.saturating_add(bytes) })
+    }
+
+    fn check(&self, stage: &Dir) -> Result<()> {
+        match stage.space()?.used <= self.used_at_most {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "the package manager has written more than {} bytes (--max-bytes moves the bound)",
+                self.bytes
+            ))),
+        }
+    }
+}
+
 /// Runs it to its end. Gives how it ended, and the last lines that it wrote.
 ///
-/// Errors: `Interrupted`; what kept it from being started.
+/// Errors: `Interrupted`; `Invalid` when it has written too much; what kept it from being started.
 pub fn run(job: &Run<'_>) -> Result<(ExitStatus, String)> {
     let (ours, theirs) = io::pipe()?;
     let mut running = Running::start(job, theirs)?;
@@ -127,12 +154,20 @@ fn attend(job: &Run<'_>, process: &Process, ours: &OwnedFd, output: &mut Output)
     crate::sys::socket::set_nonblocking(ours.as_fd())?;
     // A pipe that everybody has closed is ready for ever.
     let mut is_open = true;
+    let mut looked = Instant::now();
     loop {
         let reading = if is_open { For::Input } else { For::Nothing };
         let mut fds = vec![(process.as_fd(), For::Input), (job.watch.fd(), For::Input)];
         fds.extend(is_open.then_some((ours.as_fd(), reading)));
-        let ready = poll(&fds, Wait::for_ever())?;
+        let ready = match poll(&fds, Wait::at_most(LOOK_AGAIN)) {
+            Err(error) if *error.kind() == Kind::TimedOut => Vec::new(),
+            other => other?,
+        };
         job.watch.check()?;
+        if looked.elapsed() >= LOOK_AGAIN {
+            job.room.check(job.stage)?;
+            looked = Instant::now();
+        }
         let has_ended = ready.first() == Some(&true);
         if is_open && (has_ended || ready.get(2) == Some(&true)) {
             is_open = drain(ours.as_fd(), output, job.told)?;

@@ -154,6 +154,12 @@ refuse "no process is left" pgrep -x -f 'sleep 4321'
 nothing_left
 check "fs rm" sdme fs rm --force evil
 
+note "one that fills the disk is stopped by --max-bytes"
+bad_tree 8105 'while :; do head -c 1000000 /dev/urandom >>/filler; sleep 0.01; done'
+expect_exit 1 sdme fs import --install-packages=yes --max-bytes 600M bad "$tree"
+contains "$stderr" 'the package manager has written more than [0-9]+ bytes \(--max-bytes moves the bound\)'
+nothing_left
+
 note "what it leaves is no order to the overlay"
 bad_tree 8103 'mknod /usr/lib/whiteout c 0 0; exit 0'
 expect_exit 1 sdme fs import --install-packages=yes bad "$tree"
