@@ -15,8 +15,10 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// By this name the program knows that it is to be the process inside.
-pub const CHILD: &str = "sdme-enter";
+/// By this name the program knows that it is to be the process inside. A guest that goes down leaves alone what has an @ in
+/// front (<https://systemd.io/ROOT_STORAGE_DAEMONS>): having killed a process whose parent is outside, its systemd-shutdown
+/// would wait ten seconds for a signal that does not come, and ten more.
+pub const CHILD: &str = "@sdme-enter";
 /// Processes that are made before the one inside: the one that goes on in the container's control group, and one that the
 /// kernel may have killed at birth there.
 const ON_THE_WAY_MAX: usize = 2;

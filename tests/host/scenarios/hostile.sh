@@ -104,7 +104,7 @@ equals "$(cat /root/given)" mine
 rm -f /root/given
 
 note "our process in it, which its root may trace"
-check "exec" sdme exec web sh -c 'for process in /proc/[0-9]*; do test "$(tr -d "\0" <"$process/cmdline")" != sdme-enter || grep "^Seccomp:" "$process/status"; done'
+check "exec" sdme exec web sh -c 'for process in /proc/[0-9]*; do test "$(tr -d "\0" <"$process/cmdline")" != @sdme-enter || grep "^Seccomp:" "$process/status"; done'
 equals "$(tr -d '\t' <<<"$stdout" | sort -u)" "Seccomp:2"
 
 note "escapes in what it says of itself"

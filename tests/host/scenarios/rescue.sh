@@ -8,7 +8,7 @@ leader() { # NAME
 }
 field() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 directly() { contains "$stderr" 'does not answer, so it is entered directly'; }
-enters() { ls /proc/[0-9]*/cmdline | while read -r file; do tr -d '\0' <"$file" 2>/dev/null; echo; done | grep -cx sdme-enter; }
+enters() { ls /proc/[0-9]*/cmdline | while read -r file; do tr -d '\0' <"$file" 2>/dev/null; echo; done | grep -cx @sdme-enter; }
 
 check "create" sdme create web -r trixie
 check "start" sdme start web
