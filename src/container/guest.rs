@@ -52,7 +52,8 @@ impl Guest {
 
     /// Our process in the container, started if it is not there.
     pub fn inside(&mut self, wait: Wait<'_>) -> Result<&mut Entered> {
-        if self.entered.as_ref().is_none_or(|entered| !entered.is_there()) {
+        self.let_go_of_dead();
+        if self.entered.is_none() {
             self.entered = Some(Entered::start(&self.leader, wait)?);
         }
         self.entered.as_mut().ok_or_else(|| Error::failed("the container was not entered"))
@@ -64,10 +65,17 @@ impl Guest {
         self.entered.take().ok_or_else(|| Error::failed("the container was not entered"))
     }
 
+    /// Our process inside is reaped when it has died: until then the kernel does not let the guest's PID 1 end, for whose end
+    /// we may be waiting.
+    fn let_go_of_dead(&mut self) {
+        self.entered.take_if(|entered| !entered.is_there());
+    }
+
     /// The guest's manager, which has answered once.
     ///
     /// Errors: `NotFound` when it has no socket (yet) or has stopped, `TimedOut` when it does not answer.
     pub fn manager(&mut self, wait: Wait<'_>) -> Result<Manager> {
+        self.let_go_of_dead();
         self.leader.check_alive()?;
         if !self.leader.root.is_in_memory(Path::new(SOCKET)) {
             return Err(Error::new(Kind::NotFound, "the container's manager has no socket"));

@@ -7,17 +7,20 @@ check "start" sdme start web
 boot_id() { sdme exec web cut -d ' ' -f 22 /proc/1/stat; }
 check "its first life" boot_id
 first=$stdout
-# Whoever looks in while it goes down does not keep it: systemd-shutdown would wait ten seconds for one that it killed.
+# Whoever looks in while it goes down does not keep it: systemd-shutdown would wait ten seconds for one that it killed, and
+# the kernel for ever for one that nobody reaps.
 look() { while [ ! -e "$work/seen" ]; do sdme ps; sdme exec web true; done >/dev/null 2>&1; }
 look &
-looker=$!
+lookers=$!
+look &
+lookers+=" $!"
 began=$SECONDS
 sdme exec web systemctl reboot >/dev/null 2>&1
 another_life() { local now; now=$(boot_id 2>/dev/null) && [ "$now" != "$first" ]; }
 wait_for 60 another_life
 [ $((SECONDS - began)) -lt 9 ] || fail "the reboot took $((SECONDS - began)) s"
 touch "$work/seen"
-wait $looker
+wait $lookers
 # One who comes while it goes down is told that.
 check "what takes long to end" sdme exec web systemd-run -p 'ExecStop=/bin/sleep 3' /bin/sleep infinity
 sdme exec web systemctl --no-block poweroff >/dev/null 2>&1
