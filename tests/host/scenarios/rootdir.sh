@@ -52,7 +52,7 @@ check "all away" sdme --root "$image" rm -f --all
 check "the root filesystem" sdme --root "$image" fs rm -f guest
 mkdir "$work/mkosi"
 ln -s "$tree" "$work/mkosi/guest"
-check "mkosi's script" env BUILDROOT="$image" SRCDIR="$work/mkosi" "$here/examples/mkosi.postinst"
+check "mkosi's script" env BUILDROOT="$image" SRCDIR="$work/mkosi" "$here/examples/mkosi.finalize"
 check "ps" sdme --root "$image" ps
 contains "$stdout" '^web +stopped'
 
