@@ -1,6 +1,7 @@
 //! The config file: KEY=VALUE lines, `#` comments; one table of keys. Pure: files are read and written by others.
 
 use crate::error::{Error, Result};
+use crate::paths::DEFAULT_DATADIR;
 use crate::text::time;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ pub const CONFIG_MAX: usize = 1 << 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Absolute, or unset.
-    pub datadir: Option<PathBuf>,
+    pub datadir: PathBuf,
     /// How long a start may take; `Duration::MAX` for no limit.
     pub boot_timeout: Duration,
     /// How long a container may take to power off before it is terminated.
@@ -45,12 +46,12 @@ const SPAN: &str = "a time span like 90, 2min or infinity";
 pub const KEYS: [Key; 6] = [
     Key {
         name: "datadir",
-        default: "",
-        about: "where containers are kept, if not in /var/lib/sdme",
+        default: DEFAULT_DATADIR,
+        about: "where containers are kept",
         form: "an absolute path",
         set: |config, text| {
-            config.datadir = Some(PathBuf::from(text)).filter(|path| path.is_absolute());
-            config.datadir.as_ref().map(drop)
+            config.datadir = PathBuf::from(text);
+            config.datadir.is_absolute().then_some(())
         },
     },
     Key {
@@ -93,7 +94,7 @@ pub const KEYS: [Key; 6] = [
 impl Default for Config {
     fn default() -> Config {
         let mut config = Config {
-            datadir: None,
+            datadir: PathBuf::new(),
             boot_timeout: Duration::ZERO,
             stop_timeout: Duration::ZERO,
             join_as_sudo_user: false,
@@ -101,7 +102,7 @@ impl Default for Config {
             host_services: false,
             texts: Vec::new(),
         };
-        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        for key in &KEYS {
             (key.set)(&mut config, key.default);
         }
         config
@@ -205,7 +206,7 @@ mod tests {
     fn every_default_is_a_value_of_its_key() {
         for key in &KEYS {
             let mut config = Config::default();
-            assert!(key.default.is_empty() || (key.set)(&mut config, key.default).is_some(), "{}", key.name);
+            assert!((key.set)(&mut config, key.default).is_some(), "{}", key.name);
         }
         let config = Config::default();
         assert_eq!(config.boot_timeout, Duration::from_secs(90));
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_file_is_read_with_its_comments() {
         let config = Config::parse("# ours\n\n datadir = /srv/a b=c\r\nboot_timeout=2min\ninteractive=no\n").unwrap();
-        assert_eq!(config.datadir, Some(PathBuf::from("/srv/a b=c")));
+        assert_eq!(config.datadir, PathBuf::from("/srv/a b=c"));
         assert_eq!(config.boot_timeout, Duration::from_secs(120));
         assert!(!config.interactive);
         assert_eq!(config.text(key("boot_timeout").unwrap()), "2min");

@@ -30,7 +30,7 @@ use config::Config;
 use container::direct::{self, Console};
 use container::enter;
 use error::{Context, Error, Kind, Result};
-use paths::{DEFAULT_CONFIG, DEFAULT_DATADIR, Paths};
+use paths::{DEFAULT_CONFIG, Paths};
 use rootfs::prepare::place;
 use std::env;
 use std::ffi::OsString;
@@ -187,7 +187,7 @@ fn setting_of_image(args: &Args, image: Image) -> Result<Setting> {
         None if needed => return Err(Error::new(Kind::NotFound, format!("config {file:?}: the image has none"))),
         None => Config::default(),
     };
-    let configured = config.datadir.clone().unwrap_or_else(|| DEFAULT_DATADIR.into());
+    let configured = config.datadir.clone();
     let datadir = chosen("datadir")?.unwrap_or_else(|| configured.clone());
     let found_at_boot = named.is_none() && datadir == configured;
     let paths = image.paths(&datadir, &file, args.command().image == InImage::Makes)?;
@@ -214,7 +214,7 @@ fn setting(args: &Args) -> Result<Setting> {
     // A file that was named must be there, except for the verb that may make it.
     let needed = named.is_some() && args.command().name != cmd::config::SET.name;
     let config = read_config(paths.config(), needed)?;
-    let configured = config.datadir.clone().unwrap_or_else(|| paths.datadir().to_path_buf());
+    let configured = config.datadir.clone();
     let datadir = path_choice(args, "datadir", Some("SDME_DATADIR"))?.unwrap_or_else(|| configured.clone());
     let found_at_boot = named.is_none() && datadir == configured;
     Ok(Setting { paths: paths.with_datadir(datadir), config, found_at_boot })

@@ -1,15 +1,19 @@
 # fish completion for sdme
 # Made of the table of flags by `make generated`; not to be edited.
 
-# The names in a folder of the datadir: that of the command line, the environment, or the config.
+# The names in a folder of the datadir: that of the command line, the environment, or the config. An image has its own config,
+# and the environment says nothing about it; "/" is no image.
 function __sdme_names
     set -l dir (__sdme_flag datadir)
-    test -n "$dir"; or set dir $SDME_DATADIR
+    set -l image (__sdme_flag root | string replace -r '/+$' '')
+    test -n "$dir$image"; or set dir $SDME_DATADIR
     if test -z "$dir"
         set -l config (__sdme_flag config)
-        set dir (sdme (test -n "$config"; and printf '%s\n' --config $config) config get datadir 2>/dev/null)
+        set -l flags (test -n "$image"; and printf '%s\n' --root $image) (test -n "$config"; and printf '%s\n' --config $config)
+        set dir (sdme $flags config get datadir 2>/dev/null)
     end
     test -n "$dir"; or set dir /var/lib/sdme
+    test -n "$image"; and set dir $image/$dir
     for entry in $dir/$argv[1]/*/
         string match -r '^[a-z][a-z0-9-]*$' -- (basename $entry)
     end
@@ -191,7 +195,7 @@ complete -c sdme -n '__sdme_in "fs import"' -l format -r -f -a 'auto dir tar oci
 complete -c sdme -n '__sdme_in "fs import"' -l image -r -f -d 'Which image of several, by its reference name'
 complete -c sdme -n '__sdme_in "fs import"' -l partition -r -f -d 'Of a disk image, the partition that is the root, by its number'
 complete -c sdme -n '__sdme_in "fs import"' -l cross-mounts -d 'Of a directory, take what is mounted below it too'
-complete -c sdme -n '__sdme_in "fs import"' -l max-bytes -r -f -a '(__sdme_sizes)' -d 'At most so many bytes of files, like 20G'
+complete -c sdme -n '__sdme_in "fs import"' -l max-bytes -r -f -a '(__sdme_sizes)' -d 'At most so many bytes of files, like 20G; a package manager may write as many again'
 complete -c sdme -n '__sdme_in "fs import"' -l max-entries -r -f -d 'At most so many names'
 complete -c sdme -n '__sdme_in "fs import"' -l max-path -r -f -d 'At most so many bytes of a path'
 complete -c sdme -n '__sdme_in "fs import"' -l max-depth -r -f -d 'At most so many directories in one another'

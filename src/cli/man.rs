@@ -97,10 +97,10 @@ pub fn config(settings: &[Setting], edition: Edition) -> String {
         "Lines of the form KEY=VALUE; blank lines and those that begin with # are comments. A key that is not there has \
          its default; one that is there twice, or is not known, is an error.",
     );
-    page.paragraph("'sdme config get' prints what is in force, 'sdme config set KEY VALUE' changes one line.");
+    page.paragraph("'sdme config get' prints all, defaults included, 'sdme config set KEY VALUE' changes one line.");
     page.section("KEYS");
     for setting in settings {
-        let default = if setting.default.is_empty() { "none" } else { setting.default };
+        let default = setting.default;
         let about = format!("{} A value is {}. Default: {default}.", sentence(setting.about), setting.form);
         page.item(&bold(&format!("{}=", setting.name)), &about);
     }
@@ -114,7 +114,7 @@ pub fn config(settings: &[Setting], edition: Edition) -> String {
 pub fn config_file(settings: &[Setting]) -> String {
     let mut text = "# Settings of sdme; see sdme.conf(5). What is commented out is the default.\n".to_string();
     for setting in settings {
-        let value = if setting.default.is_empty() { "/var/lib/sdme" } else { setting.default };
+        let value = setting.default;
         text.push_str(&format!("\n# {}: {}.\n#{}={value}\n", setting.about, setting.form, setting.name));
     }
     text

@@ -3,7 +3,7 @@
 //! A name that is taken is EEXIST, always. Modes are cut by the process's umask ([`UMASK`]); what needs more bits than
 //! that leaves is given them afterwards.
 
-use crate::error::{Error, Result};
+use crate::error::{Errno, Error, Result};
 use crate::sys::dir::{Dir, component, proc_path};
 use crate::sys::meta;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
@@ -62,7 +62,18 @@ pub fn node(dir: &Dir, name: &OsStr, kind: meta::Kind, mode: u32, rdev: (u32, u3
         other => return Err(Error::failed(format!("mknodat({name:?}) of a {other:?}"))),
     };
     rustix::fs::mknodat(dir, name, file_type, at_birth(mode), rustix::fs::makedev(rdev.0, rdev.1))
-        .map_err(|errno| Error::os(errno, format!("mknodat({name:?}, {file_type:?}, {}:{})", rdev.0, rdev.1)))
+        .map_err(|errno| not_made(errno, format!("mknodat({name:?}, {file_type:?}, {}:{})", rdev.0, rdev.1)))
+}
+
+/// Build tools that were not started as root run us as root of a user namespace, which has CAP_MKNOD and yet no devices.
+fn not_made(errno: Errno, call: String) -> Error {
+    let error = Error::os(errno, call);
+    match errno {
+        Errno::PERM => error.context(
+            "devices are made with CAP_MKNOD and outside of user namespaces only; else leave them out of the source",
+        ),
+        _ => error,
+    }
 }
 
 /// The owner of the name itself, if it is a symlink.
@@ -101,7 +112,6 @@ pub fn set_xattr_at(dir: &Dir, name: &OsStr, xattr: &OsStr, value: &[u8]) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Errno;
     use crate::sys::tree::Scratch;
 
     #[test]

@@ -13,7 +13,7 @@ enum Offer {
 }
 use Offer::{All, Some as Among};
 
-const CASES: [(&str, Offer); 27] = [
+const CASES: [(&str, Offer); 38] = [
     ("sdme st", All(&["start", "stop"])),
     ("sdme start ", All(&["db", "web"])),
     ("sdme start w", All(&["web"])),
@@ -40,6 +40,17 @@ const CASES: [(&str, Offer); 27] = [
     ("sdme exec web tru", Among("true")),
     ("sdme new web -- tru", Among("true")),
     ("sdme --datadir other start ", All(&["elsewhere"])),
+    ("sdme --datadir=other start ", All(&["elsewhere"])),
+    ("sdme start --datadir other ", All(&["elsewhere"])),
+    ("sdme --root image enable ", All(&["inside"])),
+    ("sdme --root=image/ enable ", All(&["inside"])),
+    ("sdme enable --root image ", All(&["inside"])),
+    ("sdme --root image fs rm ", All(&["lower"])),
+    ("sdme --root image create -r ", All(&["lower"])),
+    ("sdme --root image --datadir /srv/other show ", All(&["moved"])),
+    ("sdme --root configured show ", All(&["told"])),
+    ("sdme --root none show ", All(&[])),
+    ("sdme --root / start ", All(&["db", "web"])),
     ("sdme start -t 2min ", All(&["db", "web"])),
 ];
 
@@ -98,7 +109,18 @@ fn datadir(sandbox: &Sandbox) {
     for folder in ["containers/web", "containers/db", "containers/.stage", "containers/$(x)", "fs/noble", "fs/jammy"] {
         fs::create_dir_all(sandbox.dir.join("data").join(folder)).unwrap();
     }
-    fs::create_dir_all(sandbox.dir.join("other/containers/elsewhere")).unwrap();
+    // Images: one with the default datadir and another, one whose config names its own.
+    for folder in [
+        "other/containers/elsewhere",
+        "image/var/lib/sdme/containers/inside",
+        "image/var/lib/sdme/fs/lower",
+        "image/srv/other/containers/moved",
+        "configured/srv/own/containers/told",
+        "configured/etc",
+    ] {
+        fs::create_dir_all(sandbox.dir.join(folder)).unwrap();
+    }
+    fs::write(sandbox.dir.join("configured/etc/sdme.conf"), "datadir=/srv/own\n").unwrap();
     fs::write(sandbox.dir.join("data/fs/noble.origin"), "").unwrap();
     fs::set_permissions(sandbox.dir.join("data"), fs::Permissions::from_mode(0o700)).unwrap();
     let program = sandbox.dir.join("bin");

@@ -21,6 +21,15 @@ fn a_key_that_was_set_is_got_and_the_rest_of_the_file_stays() {
 }
 
 #[test]
+fn every_key_has_a_value_in_force() {
+    let sandbox = Sandbox::new("config-defaults");
+    fs::write(sandbox.config(), "").unwrap();
+    assert_eq!(sandbox.run(&["config", "get", "datadir"]).out, "/var/lib/sdme\n");
+    let all = sandbox.run(&["config", "get"]).out;
+    assert!(all.starts_with("datadir=/var/lib/sdme\n") && all.lines().all(|line| !line.ends_with('=')), "{all}");
+}
+
+#[test]
 fn set_makes_the_file_readable_for_everyone() {
     if !root_or_skip("config set") {
         return;

@@ -2,11 +2,13 @@
 # Made of the table of flags by `make generated`; not to be edited.
 # shellcheck shell=bash disable=SC2207
 
-# Adds the names in a folder of the datadir: that of the command line, the environment, or the config.
+# Adds the names in a folder of the datadir: that of the command line, the environment, or the config. An image has its own
+# config, and the environment says nothing about it; "/" is no image.
 _sdme_names() { # FOLDER
-    local dir=${datadir:-${SDME_DATADIR:-}} entry
-    [ -n "$dir" ] || dir=$(sdme ${config:+--config "$config"} config get datadir 2>/dev/null)
-    for entry in "${dir:-/var/lib/sdme}/$1"/*/; do
+    local image=${root%"${root##*[!/]}"} dir=$datadir entry
+    [ -n "$dir$image" ] || dir=${SDME_DATADIR:-}
+    [ -n "$dir" ] || dir=$(sdme ${image:+--root "$image"} ${config:+--config "$config"} config get datadir 2>/dev/null)
+    for entry in "${image:+$image/}${dir:-/var/lib/sdme}/$1"/*/; do
         entry=${entry%/}
         entry=${entry##*/}
         if [[ $entry =~ ^[a-z][a-z0-9-]*$ && $entry == "$cur"* ]]; then COMPREPLY+=("$entry"); fi
@@ -37,7 +39,7 @@ _sdme_path() { # WORD, into REPLY
 }
 
 _sdme() {
-    local cur=${COMP_WORDS[COMP_CWORD]} verb='' group='' flag='' want='' datadir='' config='' tail='' at=0 i j word kind kinds REPLY
+    local cur=${COMP_WORDS[COMP_CWORD]} verb='' group='' flag='' want='' datadir='' config='' root='' tail='' at=0 i j word kind kinds REPLY
     COMPREPLY=()
     # Bash parts "--flag=value" into three words.
     if [ "$cur" = = ]; then cur=''; fi
@@ -46,7 +48,7 @@ _sdme() {
         if [ -n "$want" ]; then
             [ "$word" != = ] || continue
             _sdme_path "$word"
-            case $flag in --datadir) datadir=$REPLY ;; --config) config=$REPLY ;; esac
+            case $flag in --datadir) datadir=$REPLY ;; --config) config=$REPLY ;; --root) root=$REPLY ;; esac
             want=''
             continue
         fi

@@ -1,15 +1,19 @@
 # fish completion for sdme
 # Made of the table of flags by `make generated`; not to be edited.
 
-# The names in a folder of the datadir: that of the command line, the environment, or the config.
+# The names in a folder of the datadir: that of the command line, the environment, or the config. An image has its own config,
+# and the environment says nothing about it; "/" is no image.
 function __sdme_names
     set -l dir (__sdme_flag datadir)
-    test -n "$dir"; or set dir $SDME_DATADIR
+    set -l image (__sdme_flag root | string replace -r '/+$' '')
+    test -n "$dir$image"; or set dir $SDME_DATADIR
     if test -z "$dir"
         set -l config (__sdme_flag config)
-        set dir (sdme (test -n "$config"; and printf '%s\n' --config $config) config get datadir 2>/dev/null)
+        set -l flags (test -n "$image"; and printf '%s\n' --root $image) (test -n "$config"; and printf '%s\n' --config $config)
+        set dir (sdme $flags config get datadir 2>/dev/null)
     end
     test -n "$dir"; or set dir /var/lib/sdme
+    test -n "$image"; and set dir $image/$dir
     for entry in $dir/$argv[1]/*/
         string match -r '^[a-z][a-z0-9-]*$' -- (basename $entry)
     end

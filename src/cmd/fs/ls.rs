@@ -13,7 +13,7 @@ pub const SPEC: Command = Command {
     name: "fs ls",
     about: "list root filesystems",
     long: &[
-        "Lists every root filesystem of the datadir: NAME OS SIZE IMPORTED SOURCE. The size is that of its files when \
+        "Lists every root filesystem of the datadir: NAME OS SIZE IMPORTED SOURCE PROBLEM. The size is that of its files when \
          it was imported. One that cannot boot is listed with what it lacks.",
     ],
     flags: &[flags::JSON],

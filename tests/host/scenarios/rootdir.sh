@@ -52,9 +52,22 @@ check "all away" sdme --root "$image" rm -f --all
 check "the root filesystem" sdme --root "$image" fs rm -f guest
 mkdir "$work/mkosi"
 ln -s "$tree" "$work/mkosi/guest"
-check "mkosi's script" env BUILDROOT="$image" SRCDIR="$work/mkosi" "$here/examples/mkosi.postinst"
+check "mkosi's script" env BUILDROOT="$image" SRCDIR="$work/mkosi" "$here/examples/mkosi.finalize"
 check "ps" sdme --root "$image" ps
 contains "$stdout" '^web +stopped'
+
+# In a user namespace, as a build tool that was not started as root makes one: all but devices, and that is said.
+mkdir -p "$work/tree/etc" "$work/tree/usr/bin" "$work/plain"
+mknod "$work/tree/null" c 1 3
+check "an archive with a device" tar -C "$work/tree" -cf "$work/device.tar" .
+check "an archive without" tar -C "$work/tree" -cf "$work/plain.tar" --exclude=./null .
+unprivileged() { unshare --user --map-root-user sdme --root "$work/plain" "$@"; }
+expect_exit 1 unprivileged fs import device "$work/device.tar"
+contains "$stderr" 'null": devices are made with CAP_MKNOD and outside of user namespaces only; else leave them out of the source: mknodat'
+check "the other" unprivileged fs import plain "$work/plain.tar"
+equals "$(ls "$work/plain/var/lib/sdme/fs")" "plain
+plain.manifest
+plain.origin"
 
 # It boots, what was built in it on a disk.
 check "the image boots" systemd-run -q --unit=rootdir -p Delegate=yes -p KillMode=mixed -p Type=notify \
