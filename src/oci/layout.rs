@@ -24,7 +24,8 @@ pub fn is_layout(dir: &Dir) -> Result<bool> {
     let value = json::parse(&bytes, Limits::default()).context("oci-layout")?;
     match value.get("imageLayoutVersion").and_then(Value::as_str) {
         Some(version) if version.starts_with("1.") => Ok(true),
-        version => Err(Error::invalid(format!("the OCI layout is of version {version:?}, not 1"))),
+        Some(version) => Err(Error::invalid(format!("the OCI layout is of version {version:?}, not 1"))),
+        None => Err(Error::invalid("oci-layout: imageLayoutVersion is missing")),
     }
 }
 
