@@ -67,7 +67,8 @@ impl Head {
     /// The bytes must be the file's own. Servers that know files by their names call a `.tar.gz` one that is encoded with gzip:
     /// what is taken is what curl and wget store, and its bytes tell what it is.
     pub fn refuse_encoding(&self) -> Result<()> {
-        let is_other = |coding: &&str| ["", "identity", "gzip", "x-gzip"].iter().all(|own| !coding.eq_ignore_ascii_case(own));
+        let is_other =
+            |coding: &&str| ["", "identity", "gzip", "x-gzip"].iter().all(|own| !coding.eq_ignore_ascii_case(own));
         match self.all("content-encoding").find(is_other) {
             Some(coding) => Err(Error::invalid(format!(
                 "the server sends Content-Encoding {coding:?} although only the file's own bytes were asked for"

@@ -115,8 +115,7 @@ impl Source {
 
 fn url(typed: &OsStr) -> Result<Source> {
     let text = typed.to_str().filter(|text| !text.chars().any(|c| c.is_control() || c.is_whitespace()));
-    let text =
-        text.ok_or_else(|| Error::usage(format!("{typed:?} is no URL: other characters are written as %XX")))?;
+    let text = text.ok_or_else(|| Error::usage(format!("{typed:?} is no URL: other characters are written as %XX")))?;
     Url::parse(text).map_err(|error| error.with_kind(Kind::Usage))?;
     Ok(Source::Url(text.to_string()))
 }
@@ -200,7 +199,18 @@ mod tests {
         assert_eq!(parse("file:///a%20b").unwrap(), Source::File("/a b".into()));
         assert_eq!(parse("file://localhost/x/dir").unwrap(), Source::Directory("/x/dir".into()));
         assert_eq!(parse("HTTPS://h/x").unwrap(), Source::Url("HTTPS://h/x".into()));
-        for wrong in ["ftp://h/x", "file://host/x", "file:///a%2", "file:///a%zz", "file:///%00", "http://h/a b", "", "http:///x", "http://h:0/x", "https://h:x/"] {
+        for wrong in [
+            "ftp://h/x",
+            "file://host/x",
+            "file:///a%2",
+            "file:///a%zz",
+            "file:///%00",
+            "http://h/a b",
+            "",
+            "http:///x",
+            "http://h:0/x",
+            "https://h:x/",
+        ] {
             assert_eq!(*parse(wrong).unwrap_err().kind(), Kind::Usage, "{wrong}");
         }
     }

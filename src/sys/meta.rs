@@ -218,7 +218,9 @@ pub fn remove_xattr(fd: impl AsFd, name: &OsStr) -> Result<()> {
 /// A name that is not found by [`path_at`]: it is gone, or there is no such path here at all.
 fn without_proc(error: Error) -> Error {
     match error.is_not_found() && !Path::new("/proc/self/fd").is_dir() {
-        true => Error::new(error::Kind::Unavailable, "/proc is not mounted: extended attributes of symlinks cannot be read"),
+        true => {
+            Error::new(error::Kind::Unavailable, "/proc is not mounted: extended attributes of symlinks cannot be read")
+        }
         false => error,
     }
 }

@@ -322,7 +322,8 @@ fn a_system_that_runs_is_copied_as_it_changes() {
         for _ in 0..2000 {
             match copy(&source.top(), &stage, &running) {
                 Ok(totals) => {
-                    written += totals.notes.iter().filter(|note| note.starts_with("\"growing\": it was written")).count();
+                    written +=
+                        totals.notes.iter().filter(|note| note.starts_with("\"growing\": it was written")).count();
                     gone += totals.notes.iter().filter(|note| note.ends_with("copied: left out")).count();
                 }
                 Err(error) => failure = Some(error.to_string()),

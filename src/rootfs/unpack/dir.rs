@@ -44,7 +44,15 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { cross_mounts: false, runs: false, datadir: None, except: &[], below: b"", covered: &[], heed: &|_| Ok(()) }
+        Options {
+            cross_mounts: false,
+            runs: false,
+            datadir: None,
+            except: &[],
+            below: b"",
+            covered: &[],
+            heed: &|_| Ok(()),
+        }
     }
 }
 
@@ -167,11 +175,7 @@ impl Walk<'_, '_> {
 
     fn directory(&mut self, name: &OsStr, path: &[u8], meta: &Meta) -> Result<()> {
         if self.is_left_out(path, meta) {
-            return if self.is_excepted(meta) {
-                Ok(())
-            } else {
-                self.writer.directory(path, &attributes(meta, &[]))
-            };
+            return if self.is_excepted(meta) { Ok(()) } else { self.writer.directory(path, &attributes(meta, &[])) };
         }
         let dir = self.innermost()?.subdir(name).map_err(swapped)?;
         let now = dir.meta()?;
