@@ -13,7 +13,7 @@ use crate::rootfs::prepare::{Hands, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::source::Source;
 use crate::store::name::Name;
-use crate::sys::signal::{self, ENDING, Interrupts};
+use crate::sys::signal::{ENDING, Interrupts};
 use crate::text::json::Writer;
 use crate::text::size;
 use crate::ui::{events, out, progress};
@@ -106,7 +106,6 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
     let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
     let install = packages::wish(cx, args)?;
     refuse_running(cx, &name, force)?;
-    signal::ignore_file_size_limit();
     let interrupts = Interrupts::block(&ENDING)?;
     let watch = interrupts.watch()?;
     let sources = Sources::new(cx, args, &watch)?;
