@@ -494,3 +494,32 @@ fn a_layout_of_another_version_is_named_by_it() {
         refuses_both(&place, said, &layout, why);
     }
 }
+
+/// A tree in which something is mounted keeps its name and its record, as a container does: what is behind it is not the store's.
+#[test]
+fn a_tree_with_a_mount_in_it_is_neither_removed_nor_replaced() {
+    let Some(place) = Place::new("mounted") else { return };
+    let source = system(&place);
+    assert_eq!(place.import(&source, &[]).code, Some(0));
+    let mounted = "exec unshare -m sh -c 'mount -t tmpfs none data/fs/bad/etc && exec \"$@\"' sh \"$@\"";
+    let behind = |words: &[&str]| {
+        let inner = place.sandbox.command(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", mounted, "sh"]).arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+        command.current_dir(&place.sandbox.dir).env("SDME_DATADIR", place.sandbox.dir.join("data"));
+        ran(command.output().unwrap())
+    };
+    for words in [
+        &["fs", "rm", "bad"][..],
+        &["fs", "rm", "--force", "bad"],
+        &["fs", "import", "-f", "bad", source.to_str().unwrap()],
+    ] {
+        let ran = behind(words);
+        assert!(ran.code == Some(1) && ran.err.contains("bad: something is mounted at"), "{words:?}: {ran:?}");
+        let mut left: Vec<_> =
+            fs::read_dir(place.filesystems()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["bad", "bad.manifest", "bad.origin"]);
+    }
+    assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0));
+}

@@ -12,6 +12,7 @@ use crate::rootfs::import::{self, Imported, Request, Surroundings};
 use crate::rootfs::prepare::{Hands, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::source::Source;
+use crate::store::mounted;
 use crate::store::name::Name;
 use crate::sys::signal::{ENDING, Interrupts};
 use crate::text::json::Writer;
@@ -105,7 +106,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
     let force = args.flag("force");
     let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
     let install = packages::wish(cx, args)?;
-    refuse_running(cx, &name, force)?;
+    refuse_busy(cx, &name, force)?;
     let interrupts = Interrupts::block(&ENDING)?;
     let watch = interrupts.watch()?;
     let sources = Sources::new(cx, args, &watch)?;
@@ -134,7 +135,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
             told: &|line| packages::told(cx, line),
             proxies: &cx.http.proxies(),
         },
-        may_go: &|| refuse_running(cx, &name, force),
+        may_go: &|| refuse_busy(cx, &name, force),
     };
     let told = args.flag("json") && !cx.quiet;
     // Where both are one terminal the events are enough.
@@ -162,10 +163,13 @@ fn operands(args: &Args) -> Result<(Name, Source)> {
     Ok((name, source))
 }
 
-/// What runs has its files open; a container that is stopped gets the new tree beneath its changes.
-fn refuse_running(cx: &Context, name: &Name, force: bool) -> Result<()> {
+/// What is mounted in it is somebody's; what runs has its files open; a container that is stopped gets the new tree beneath its changes.
+fn refuse_busy(cx: &Context, name: &Name, force: bool) -> Result<()> {
     if !force {
         return Ok(());
+    }
+    if cx.paths.filesystems().exists() {
+        mounted::refuse_below(&cx.paths, &cx.paths.filesystems(), name.as_str())?;
     }
     match needed::containers(cx, name, true)?.as_slice() {
         [] => Ok(()),

@@ -110,7 +110,7 @@ equals "$(tr -d '\t' <<<"$stdout" | sort -u)" "Seccomp:2"
 note "its passwd and group, while users are looked up"
 echo 'hostonly:x:4242:4242::/root:/bin/sh' >>/etc/passwd
 check "keep" sdme exec web cp -a /etc/passwd /etc/group /root/
-for make in 'mkfifo @' 'ln -s /proc/1/root@' 'ln -s /proc/self/root/../../../../..@' 'mkdir @' 'truncate -s 4G @' 'mknod @ c 1 3' 'ln -s @ @' true; do
+for make in 'mkfifo @' 'ln -s /proc/1/root@ @' 'ln -s /proc/self/root/../../../../..@ @' 'mkdir @' 'truncate -s 4G @' 'mknod @ c 1 3' 'ln -s @ @' true; do
   check "passwd: $make" sdme exec web sh -c "rm -rf /etc/passwd; ${make//@//etc/passwd}"
   for user in hostonly nobody; do
     expect_exit 125 timeout 20 sdme exec -u "$user" web true
@@ -119,7 +119,7 @@ for make in 'mkfifo @' 'ln -s /proc/1/root@' 'ln -s /proc/self/root/../../../../
   within 10000 sdme exec web true
   check "put back" sdme exec web sh -c 'rm -rf /etc/passwd; cp -a /root/passwd /etc/passwd'
 done
-for make in 'ln -s /proc/1/root@' 'mkdir @' true; do
+for make in 'ln -s /proc/1/root@ @' 'mkdir @' true; do
   check "group: $make" sdme exec web sh -c "rm -rf /etc/group; ${make//@//etc/group}"
   check "exec" timeout 20 sdme exec -u nobody web id -G
   equals "$stdout" 65534
