@@ -523,3 +523,39 @@ fn a_tree_with_a_mount_in_it_is_neither_removed_nor_replaced() {
     }
     assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0));
 }
+
+/// A hole that takes minutes to hash, as lastlog(8) has them.
+#[test]
+fn a_huge_hole_does_not_hold_up_an_interrupt() {
+    let Some(place) = Place::new("hole") else { return };
+    let top = system(&place);
+    File::create(top.join("etc/hole")).unwrap().set_len(200 << 30).unwrap();
+    let mut child = place.start(&["fs", "import", "bad", top.to_str().unwrap()]);
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(child.try_wait().unwrap().is_none(), "it is not large enough");
+    let began = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let ran = ran(child.wait_with_output().unwrap());
+    assert!(ran.code == Some(130) && ran.err.ends_with(": interrupted\n"), "{ran:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(fs::read_dir(place.filesystems()).unwrap().count(), 0);
+}
+
+/// Holes are not read, and are zeros all the same.
+#[test]
+fn a_tree_has_one_digest_with_holes_and_without() {
+    let Some(place) = Place::new("holes") else { return };
+    let top = system(&place);
+    let digest_of = |sparse: &str| {
+        let _ = fs::remove_file(top.join("etc/large"));
+        let made = "head -c 20000000 /dev/zero; echo data; head -c 20000000 /dev/zero";
+        let made = format!(
+            "({made}) >raw && cp --sparse={sparse} raw etc/large && touch -d @1 etc/large etc . && rm raw && touch -d @1 ."
+        );
+        assert!(Command::new("sh").args(["-c", &made]).current_dir(&top).status().unwrap().success());
+        let ran = place.import(&top, &["-f", "--json"]);
+        let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
+        tree.split('"').next().unwrap().to_string()
+    };
+    assert_eq!(digest_of("always"), digest_of("never"));
+}
