@@ -190,7 +190,7 @@ complete -c sdme -n '__sdme_in "fs import"' -l ca-file -r -F -d 'Trust these cer
 complete -c sdme -n '__sdme_in "fs import"' -l format -r -f -a 'auto dir tar oci oci-archive docker-archive raw qcow2' -d 'What SOURCE is: auto, dir, tar, oci, oci-archive, docker-archive, raw or qcow2'
 complete -c sdme -n '__sdme_in "fs import"' -l image -r -f -d 'Which image of several, by its reference name'
 complete -c sdme -n '__sdme_in "fs import"' -l partition -r -f -d 'Of a disk image, the partition that is the root, by its number'
-complete -c sdme -n '__sdme_in "fs import"' -l cross-mounts -d 'Of a directory, take what is mounted below it too'
+complete -c sdme -n '__sdme_in "fs import"' -l cross-mounts -d 'Of a directory, take what is mounted below it too, but for what the kernel makes up'
 complete -c sdme -n '__sdme_in "fs import"' -l max-bytes -r -f -a '(__sdme_sizes)' -d 'At most so many bytes of files, like 20G'
 complete -c sdme -n '__sdme_in "fs import"' -l max-entries -r -f -d 'At most so many names'
 complete -c sdme -n '__sdme_in "fs import"' -l max-path -r -f -d 'At most so many bytes of a path'

@@ -68,7 +68,11 @@ pub const SPEC: Command = Command {
         ),
         Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
         Flag::valued("partition", None, "N", "Of a disk image, the partition that is the root, by its number."),
-        Flag::switch("cross-mounts", None, "Of a directory, take what is mounted below it too."),
+        Flag::switch(
+            "cross-mounts",
+            None,
+            "Of a directory, take what is mounted below it too, but for what the kernel makes up.",
+        ),
         Flag::valued("max-bytes", None, "SIZE", "At most so many bytes of files, like 20G. Default: 256G."),
         Flag::valued("max-entries", None, "N", "At most so many names. Default: 20000000."),
         Flag::valued("max-path", None, "N", "At most so many bytes of a path. Default: 4096."),
