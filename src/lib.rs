@@ -55,6 +55,7 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     sys::credentials::umask(sys::create::UMASK);
+    sys::signal::ignore_file_size_limit();
     if called == place::INSTALLER {
         return ExitCode::from(fail(&place::become_nspawn(&words), true));
     }

@@ -8,7 +8,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::stage::Stage;
-use crate::store::{datadir, lock, record, runtime};
+use crate::store::{datadir, lock, mounted, record, runtime};
 use crate::sys::dir::Dir;
 use crate::sys::poll::{self, Wait};
 use crate::sys::{kernel, lock as flock};
@@ -180,7 +180,7 @@ fn unknown_rootfs(paths: &Paths, rootfs: &Rootfs, error: Error) -> Error {
 fn choose_layers(paths: &Paths, rootfs: &Rootfs) -> Result<Choice> {
     match rootfs {
         Rootfs::Host => {
-            let (mounts, hidden) = (overlay::mounts(paths)?, hide::directories(paths));
+            let (mounts, hidden) = (mounted::read(paths)?, hide::directories(paths));
             let there = |point: &Path| paths.host_root().join(point.strip_prefix("/").unwrap_or(point));
             // lstat(2) triggers no automount.
             let is_directory = |point: &Path| there(point).symlink_metadata().is_ok_and(|meta| meta.is_dir());

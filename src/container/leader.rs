@@ -2,7 +2,7 @@
 //!
 //! Both are descriptors: a number may be another process's by the time it is used, a path may lead elsewhere.
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
 use crate::store::runtime;
@@ -10,6 +10,9 @@ use crate::sys::process::{self, Process, ProcessId};
 use crate::sys::resolve::Root;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Nothing runs, as far as can be seen.
+const UNSEEN: &str = "/proc is not mounted: whether it runs cannot be seen";
 
 pub struct Leader {
     pub process: Process,
@@ -28,7 +31,7 @@ pub fn find(paths: &Paths, name: &Name) -> Result<Option<Leader>> {
 /// The leader below this systemd-nspawn.
 pub fn of(nspawn: ProcessId) -> Result<Option<Leader>> {
     if !nspawn.is_alive() {
-        return Ok(None);
+        return if process::are_seen() { Ok(None) } else { Err(Error::new(Kind::Unavailable, UNSEEN)) };
     }
     for pid in process::children(nspawn.pid)? {
         match open(nspawn, pid) {

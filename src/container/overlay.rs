@@ -4,12 +4,11 @@ use crate::container::hide;
 use crate::container::state::{Layer, Rootfs, State};
 use crate::error::{Context, Errno, Error, Kind, Result};
 use crate::paths::Paths;
-use crate::store::datadir;
+use crate::store::{datadir, mounted};
 use crate::sys::dir::Dir;
 use crate::sys::meta;
 use crate::sys::mount::{self, Changes};
 use crate::text::mountinfo::{self, Mount};
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -75,7 +74,7 @@ pub fn refused(error: Error, mountpoint: &Path, fstype: &str) -> Error {
 ///
 /// Errors: the layer whose filesystem is missing or another, or whose mountpoint the guest has removed.
 pub fn mount_all(paths: &Paths, state: &State, target: &Path) -> Result<()> {
-    let mounts = mounts(paths)?;
+    let mounts = mounted::read(paths)?;
     check_layers(state, &mounts)?;
     let container = datadir::open(paths, &state.name)?;
     let layers = open_layers(state, paths, &container)?;
@@ -99,17 +98,6 @@ fn lost(error: Error, layer: &Opened) -> Error {
         "the container has no directory {:?} any more, on which a layer is to be mounted",
         layer.mountpoint
     ))
-}
-
-/// Everything that is mounted in this mount namespace.
-pub fn mounts(paths: &Paths) -> Result<Vec<Mount>> {
-    let mut text = Vec::new();
-    let file = std::fs::File::open(paths.mountinfo()).with_context(|| format!("{:?}", paths.mountinfo()))?;
-    file.take(mountinfo::MOUNTINFO_MAX as u64 + 1).read_to_end(&mut text).context("mountinfo")?;
-    if text.len() > mountinfo::MOUNTINFO_MAX {
-        return Err(Error::invalid("mountinfo is too long"));
-    }
-    mountinfo::parse(&text)
 }
 
 /// A clone over an empty mountpoint would boot, and lack the half of its system.

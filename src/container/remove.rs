@@ -1,14 +1,13 @@
 //! Removing a container with all that was written in it, however broken it is.
 
+use crate::container::enable;
 use crate::container::stop::{self, Limits};
-use crate::container::{enable, overlay};
 use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::store::name::Name;
-use crate::store::{datadir, lock, runtime, stage};
+use crate::store::{datadir, lock, mounted, runtime, stage};
 use crate::sys::poll::Wait;
 use crate::systemd::host::Host;
-use crate::text::mountinfo;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
@@ -31,7 +30,9 @@ pub fn remove(paths: &Paths, host: &mut Host, name: &Name, limits: Limits, wait:
     datadir::ensure(paths)?;
     // Held from before the stop until nothing is left: nobody starts it in between.
     let lock = lock::take(paths, name, "rm", wait.no_longer_than(LOCK_LIMIT))?;
-    refuse_mounts(paths, name)?;
+    if datadir::exists(paths, name)? {
+        mounted::refuse_below(paths, &paths.containers(), name.as_str())?;
+    }
     drop_broken_record(paths, name)?;
     if !runs_elsewhere(paths, name)? {
         stop::stop_held(paths, host, &lock, limits, wait)?;
@@ -92,25 +93,6 @@ fn remove_mountpoint(paths: &Paths, name: &Name) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A mount below the container is somebody's, and what is behind it must not be removed.
-fn refuse_mounts(paths: &Paths, name: &Name) -> Result<()> {
-    if !datadir::exists(paths, name)? {
-        return Ok(());
-    }
-    let directory = std::fs::canonicalize(paths.containers()).context("the datadir")?.join(name.as_str());
-    let mounts = overlay::mounts(paths)?;
-    match mountinfo::below(&mounts, &directory).next() {
-        Some(mount) => {
-            let point = &mount.mountpoint;
-            Err(Error::new(
-                Kind::Busy,
-                format!("{name}: something is mounted at {point:?}; unmount it first (umount {point:?})"),
-            ))
-        }
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Facts {
     pub length: Option<u64>,
     pub etag: Option<String>,
     pub last_modified: Option<String>,
+    /// What its bytes are said to be; one and the same file may come in two forms.
+    encoding: Option<String>,
     /// Last-Modified is a second or more older than the answer: a second write in the same second cannot have the same date.
     is_date_strong: bool,
 }
@@ -31,6 +33,7 @@ impl Facts {
             length,
             etag: text("etag"),
             last_modified: text("last-modified"),
+            encoding: text("content-encoding"),
             is_date_strong: dates.is_some_and(|(modified, now)| modified < now),
         })
     }
@@ -47,7 +50,8 @@ impl Facts {
     fn check_same(&self, head: &Head) -> Result<()> {
         head.refuse_encoding()?;
         let now = |name| head.field(name).filter(|value| !value.is_empty());
-        for (name, before) in [("etag", &self.etag), ("last-modified", &self.last_modified)] {
+        let told = [("etag", &self.etag), ("last-modified", &self.last_modified), ("content-encoding", &self.encoding)];
+        for (name, before) in told {
             // A 206 need not repeat what the request said (RFC 9110, 15.3.7).
             let missing_is_fine = head.status == 206;
             if now(name) != before.as_deref() && !(missing_is_fine && now(name).is_none()) {

@@ -24,7 +24,8 @@ pub fn is_layout(dir: &Dir) -> Result<bool> {
     let value = json::parse(&bytes, Limits::default()).context("oci-layout")?;
     match value.get("imageLayoutVersion").and_then(Value::as_str) {
         Some(version) if version.starts_with("1.") => Ok(true),
-        version => Err(Error::invalid(format!("the OCI layout is of version {version:?}, not 1"))),
+        Some(version) => Err(Error::invalid(format!("the OCI layout is of version {version:?}, not 1"))),
+        None => Err(Error::invalid("oci-layout: imageLayoutVersion is missing")),
     }
 }
 
@@ -241,7 +242,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(refused(dir, None).contains("is missing: the image is not whole"));
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-        assert!(refused(dir, None).contains("O_NOFOLLOW"));
+        assert!(refused(dir, None).contains("it is a symlink, which is not followed"));
     }
 
     #[test]
@@ -315,7 +316,7 @@ mod tests {
         fixture::write(scratch.dir(), "repositories", b"{}");
         assert!(refused(scratch.dir(), None).contains("docker before 1.10"));
         fixture::write(scratch.dir(), "oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#);
-        assert!(refused(scratch.dir(), None).contains("of version Some(\"2.0.0\"), not 1"));
+        assert!(refused(scratch.dir(), None).contains("of version \"2.0.0\", not 1"));
         let scratch = Scratch::in_memory("oci-no-index");
         fixture::write(scratch.dir(), "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
         assert!(refused(scratch.dir(), None).contains("has no index.json"));

@@ -82,6 +82,9 @@ impl Member {
                 let target = dir.readlink(&name)?;
                 self.linked(target.as_bytes())?.open_here(image, false)
             }
+            Some(meta) if meta.kind == Kind::Symlink => {
+                Err(Error::invalid("it is a symlink, which is not followed: the image has to have the file itself"))
+            }
             Some(_) => dir.open_file(&name).map(Some),
         }
     }

@@ -138,7 +138,7 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
             Known::nothing()
         }
     };
-    let digest = manifest(&tree, stage.dir(), &name, &known)?;
+    let digest = manifest(&tree, stage.dir(), &name, &known, around.watch)?;
     if let Some((now, note)) = installed {
         refuse_marks(stage.dir(), &name)?;
         unpacked.totals.notes.push(note);
@@ -177,11 +177,11 @@ fn refuse_marks(stage: &Dir, name: &Name) -> Result<()> {
 }
 
 /// Makes the manifest while what was unpacked goes to the disk: the one takes the processor, the other waits.
-fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known) -> Result<Digest> {
+fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known, watch: &Watch) -> Result<Digest> {
     thread::scope(|scope| {
         let syncing = thread::Builder::new().spawn_scoped(scope, || tree.sync_filesystem());
         let syncing = syncing.context("starting a thread")?;
-        let digest = manifest::write(tree, stage, name, known);
+        let digest = manifest::write(tree, stage, name, known, &|| watch.check());
         // The kernel tells a failed write once: the sync that follows would not hear of it.
         let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         synced.and(digest)

@@ -6,14 +6,14 @@ use crate::rootfs::claim;
 use crate::store::datadir;
 use crate::store::name::Name;
 use crate::store::stage::{self, ENTRIES_MAX};
-use crate::store::{origin, record};
+use crate::store::{mounted, origin, record};
 use crate::sys::dir::Dir;
 use crate::sys::poll::Wait;
 use std::ffi::OsStr;
 
 /// Removes it, whatever it is; `is_needed` is asked once nobody can make a container of it any more.
 ///
-/// Errors: `NotFound`; `Busy`; what `is_needed` says.
+/// Errors: `NotFound`; `Busy`, also while something is mounted in it; what `is_needed` says.
 pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>, wait: Wait<'_>) -> Result<()> {
     let filesystems = open(paths, name)?;
     let (held, trash) = {
@@ -21,6 +21,7 @@ pub fn remove(paths: &Paths, name: &Name, is_needed: impl FnOnce() -> Result<()>
         let _alone = claim::naming(&filesystems)?;
         let held = claim::hold(&filesystems, name)?;
         is_needed()?;
+        mounted::refuse_below(paths, &paths.filesystems(), name.as_str())?;
         let trash = stage::set_aside(&filesystems, OsStr::new(name.as_str()))?
             .ok_or_else(|| datadir::no_filesystem(paths, name))?;
         origin::remove(&filesystems, name)?;

@@ -39,7 +39,7 @@ pub enum Packing {
 }
 
 /// Magic bytes of disks: offset, bytes. What is on them, the disk's own readers say.
-const DISKS: [(usize, &[u8], Packing); 11] = [
+const DISKS: [(usize, &[u8], Packing); 13] = [
     (0, b"QFI\xfb", Packing::Qcow2),
     (0, b"LUKS\xba\xbe", Packing::Raw),
     (0, b"hsqs", Packing::Raw),
@@ -47,6 +47,8 @@ const DISKS: [(usize, &[u8], Packing); 11] = [
     (0, b"XFSB", Packing::Raw),
     (1080, b"\x53\xef", Packing::Raw),
     (65600, b"_BHRfS_M", Packing::Raw),
+    (32769, b"CD001", Packing::Raw),
+    (4086, b"SWAPSPACE2", Packing::Raw),
     (512, b"EFI PART", Packing::Raw),
     (4096, b"EFI PART", Packing::Raw),
     (512, b"LABELONE", Packing::Raw),
@@ -92,12 +94,18 @@ fn seems(head: &[u8]) -> String {
             "it looks like a {name} disk image ('qemu-img convert -O qcow2 FILE NEW' makes one that is read)"
         );
     }
-    let known: [(&[u8], &str); 7] = [
+    let known: [(&[u8], &str); 13] = [
         (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
         (b"7z\xbc\xaf", "a 7z archive (unpack it first)"),
         (b"!<arch>\n", "a Debian package or another ar archive"),
         (b"\xed\xab\xee\xdb", "an RPM package"),
-        (b"070701", "a cpio archive, as an initramfs is"),
+        (b"0707", "a cpio archive, as an initramfs is"),
+        (b"\xc7\x71", "a cpio archive, as an initramfs is"),
+        (b"LZIP", "what lzip compresses (unpack it first)"),
+        (b"\x89LZO", "what lzop compresses (unpack it first)"),
+        (b"LRZI", "what lrzip compresses (unpack it first)"),
+        (b"\x1f\x9d", "what compress makes (unpack it first)"),
+        (b"\x1f\x8b", "what gzip compresses, within another compression (unpack it first)"),
         (b"<", "HTML or XML: perhaps a server's error page"),
         (b"\x7fELF", "a program"),
     ];
@@ -149,6 +157,13 @@ mod tests {
         assert!(fault(b"<!DOCTYPE html>").contains("error page"));
         assert!(fault(&[0; 9000]).contains("zeros"));
         assert!(fault(b"hello").contains("hello"));
+        assert!(fault(b"0707071770").contains("cpio") && fault(b"LZIP\x01").contains("lzip"));
+        assert!(fault(b"\x1f\x8b\x08").contains("within another compression"));
+        for (offset, magic) in [(32769, &b"CD001"[..]), (4086, b"SWAPSPACE2")] {
+            let mut disk = vec![0u8; HEAD];
+            disk[offset..offset + magic.len()].copy_from_slice(magic);
+            assert_eq!(form(&disk).unwrap(), Form::Disk(Packing::Raw), "{magic:?}");
+        }
         let mut disk = vec![0u8; HEAD];
         disk[510] = 0x55;
         disk[511] = 0xaa;

@@ -1,7 +1,8 @@
 //! What was typed as SOURCE: a directory, a file, standard input or a URL; and the name that it suggests. Pure but for one
 //! look at what a path is, which the caller lends.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::http::url::Url;
 use crate::store::name::{NAME_MAX, Name};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -114,8 +115,9 @@ impl Source {
 
 fn url(typed: &OsStr) -> Result<Source> {
     let text = typed.to_str().filter(|text| !text.chars().any(|c| c.is_control() || c.is_whitespace()));
-    text.map(|text| Source::Url(text.to_string()))
-        .ok_or_else(|| Error::usage(format!("{typed:?} is no URL: other characters are written as %XX")))
+    let text = text.ok_or_else(|| Error::usage(format!("{typed:?} is no URL: other characters are written as %XX")))?;
+    Url::parse(text).map_err(|error| error.with_kind(Kind::Usage))?;
+    Ok(Source::Url(text.to_string()))
 }
 
 /// `file:///path` or `file://localhost/path`, with %XX.
@@ -197,8 +199,19 @@ mod tests {
         assert_eq!(parse("file:///a%20b").unwrap(), Source::File("/a b".into()));
         assert_eq!(parse("file://localhost/x/dir").unwrap(), Source::Directory("/x/dir".into()));
         assert_eq!(parse("HTTPS://h/x").unwrap(), Source::Url("HTTPS://h/x".into()));
-        for wrong in ["ftp://h/x", "file://host/x", "file:///a%2", "file:///a%zz", "file:///%00", "http://h/a b", ""] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+        for wrong in [
+            "ftp://h/x",
+            "file://host/x",
+            "file:///a%2",
+            "file:///a%zz",
+            "file:///%00",
+            "http://h/a b",
+            "",
+            "http:///x",
+            "http://h:0/x",
+            "https://h:x/",
+        ] {
+            assert_eq!(*parse(wrong).unwrap_err().kind(), Kind::Usage, "{wrong}");
         }
     }
 

@@ -4,6 +4,7 @@ pub mod datadir;
 pub mod fields;
 pub mod image;
 pub mod lock;
+pub mod mounted;
 pub mod name;
 pub mod origin;
 pub mod record;

@@ -13,6 +13,31 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Bytes that one getdents64(2) may fill: some hundred entries.
+/// Filesystems of the kernel's own, by their magic numbers (linux/magic.h): binderfs, binfmt_misc, bpf, cgroup, cgroup2,
+/// configfs, debugfs, devpts, efivarfs, fusectl, mqueue, nsfs, proc, pstore, rpc_pipefs, securityfs, selinuxfs, smackfs,
+/// sysfs, tracefs.
+const MADE_UP: [u64; 20] = [
+    0x6c6f_6f70,
+    0x4249_4e4d,
+    0xcafe_4a11,
+    0x0027_e0eb,
+    0x6367_7270,
+    0x6265_6570,
+    0x6462_6720,
+    0x0000_1cd1,
+    0xde5e_81e4,
+    0x6573_5543,
+    0x1980_0202,
+    0x6e73_6673,
+    0x0000_9fa0,
+    0x6165_676c,
+    0x6759_6969,
+    0x7363_6673,
+    0xf97c_ff8c,
+    0x4341_5d53,
+    0x6265_6572,
+    0x7472_6163,
+];
 const ENTRIES_BUFFER: usize = 32 * 1024;
 
 #[derive(Debug)]
@@ -268,6 +293,11 @@ impl Dir {
     pub fn filesystem(&self) -> Result<u64> {
         let stat = rustix::fs::fstatfs(self).map_err(|errno| Error::os(errno, "fstatfs"))?;
         Ok(stat.f_type as u64 & 0xffff_ffff)
+    }
+
+    /// Whether the kernel makes up what is in it: its filesystem has no files that somebody put there.
+    pub fn is_made_up(&self) -> Result<bool> {
+        Ok(MADE_UP.contains(&self.filesystem()?))
     }
 
     /// How full its filesystem is.

@@ -1,6 +1,6 @@
 //! What an inode carries beside its bytes: type, mode, owner, identity, extended attributes, inode flags.
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::sys::dir::{Dir, component, proc_path};
 use rustix::fs::{AtFlags, FileType, Gid, IFlags, Mode, StatxFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -178,7 +178,7 @@ pub fn xattrs(fd: impl AsFd) -> Result<Vec<OsString>> {
 /// The names of all extended attributes of a name itself, if it is a symlink.
 fn xattrs_at(dir: &Dir, name: &OsStr) -> Result<Vec<OsString>> {
     let path = path_at(dir, name)?;
-    listed(|names| rustix::fs::llistxattr(&*path, names), "llistxattr")
+    listed(|names| rustix::fs::llistxattr(&*path, names), "llistxattr").map_err(without_proc)
 }
 
 /// The value of an extended attribute of a name itself, if it is a symlink.
@@ -212,6 +212,16 @@ pub fn remove_xattr(fd: impl AsFd, name: &OsStr) -> Result<()> {
     match rustix::fs::fremovexattr(fd, name) {
         Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
         Err(errno) => Err(Error::os(errno, format!("fremovexattr({name:?})"))),
+    }
+}
+
+/// A name that is not found by [`path_at`]: it is gone, or there is no such path here at all.
+fn without_proc(error: Error) -> Error {
+    match error.is_not_found() && !Path::new("/proc/self/fd").is_dir() {
+        true => {
+            Error::new(error::Kind::Unavailable, "/proc is not mounted: extended attributes of symlinks cannot be read")
+        }
+        false => error,
     }
 }
 

@@ -95,9 +95,19 @@ pub fn disk(fstype: &str, device: &str, options: &Options<'_>) -> Result<Dir> {
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
         | MountAttrFlags::MOUNT_ATTR_NOATIME;
-    let mounted = create_with(&context, inert)?;
+    let mounted = create_with(&context, inert).map_err(untaken)?;
     // The descriptor itself is an O_PATH one.
     Dir::from_fd(mounted).reopen()
+}
+
+/// Most filesystems say why in the kernel's log alone, and end the call with EINVAL whatever it is.
+fn untaken(error: Error) -> Error {
+    match error.errno() {
+        Some(Errno::INVAL) => error.context(
+            "this kernel does not take it: it is cut short or broken, or has a feature that is lacking here (dmesg may say which)",
+        ),
+        _ => error,
+    }
 }
 
 /// An empty filesystem in memory, attached nowhere, to make device nodes in.

@@ -5,6 +5,11 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// Whether processes can be looked at: procfs is mounted.
+pub fn are_seen() -> bool {
+    fs::exists("/proc/self").unwrap_or(false)
+}
+
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessId {

@@ -28,6 +28,13 @@ const SIGSET_BYTES: usize = 8;
 /// The signals by which a user or a supervisor asks a command to end.
 pub const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
+/// A file that grows past RLIMIT_FSIZE is an error (EFBIG) of the write, where the kernel would end the process. A child gets it
+/// back by [`reset_all`].
+pub fn ignore_file_size_limit() {
+    // SAFETY: no handler is installed, and nobody else changes what becomes of this signal.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Signals that are blocked in this thread and read from a descriptor while this value lives.
 ///
 /// A child process inherits the mask: whoever spawns one while signals are blocked calls [`reset_all`] in it.

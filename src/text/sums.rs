@@ -31,8 +31,13 @@ pub fn lookup(text: &[u8], name: &[u8]) -> Result<String> {
     if text.len() > BYTES_MAX {
         return Err(Error::invalid(format!("it is no checksum file: it has more than {BYTES_MAX} bytes")));
     }
+    // What some editors put in front of UTF-8.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines: Vec<Line> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
     let chosen = candidates(&lines, name);
+    if lines.is_empty() {
+        return Err(Error::new(Kind::NotFound, "it is no checksum file: it has no sums"));
+    }
     if chosen.is_empty() {
         return Err(Error::new(Kind::NotFound, format!("none of its {} sums is of {:?}", lines.len(), shown(name))));
     }
@@ -187,7 +192,7 @@ mod tests {
         assert_eq!(told(format!("\\{a}  a\\\\b\\nc\\rd\n"), "a\\b\nc\rd"), format!("sha256:{a}"));
         assert_eq!(told(format!("\\SHA256 (a\\nb) = {a}\n"), "a\nb"), format!("sha256:{a}"));
         assert_eq!(told(format!("{a}  a\\nb\n"), "a\\nb"), format!("sha256:{a}"));
-        assert!(told(format!("\\{a}  a\\xb\n"), "a\\xb").contains("none of its 0 sums"));
+        assert!(told(format!("\\{a}  a\\xb\n"), "a\\xb").contains("it has no sums"));
         assert_eq!(told(format!("SHA256 (a) = b) = {a}\n"), "a) = b"), format!("sha256:{a}"));
         assert_eq!(told(format!("SHA256 (a (b)) = {a}\n"), "a (b)"), format!("sha256:{a}"));
         assert_eq!(told(format!("SHA256 (a)=b) = {a}\n"), "a)=b"), format!("sha256:{a}"));
@@ -202,14 +207,15 @@ mod tests {
         assert_eq!(told(format!("{a}  y\n{b}  z\n"), "x"), "none of its 2 sums is of \"x\"");
         assert_eq!(told(format!("{a}\n{b}\n"), "x"), "none of its 2 sums is of \"x\"");
         assert_eq!(told(format!("{a}\n{b}  y\n"), "x"), "none of its 2 sums is of \"x\"");
-        assert_eq!(told("", "x"), "none of its 0 sums is of \"x\"");
-        assert_eq!(told("<html>", "x"), "none of its 0 sums is of \"x\"");
+        assert_eq!(told(format!("\u{feff}{a} *x\r\n"), "x"), format!("sha256:{a}"));
+        assert_eq!(told("", "x"), "it is no checksum file: it has no sums");
+        assert_eq!(told("<html>", "x"), "it is no checksum file: it has no sums");
         let md5 = "1".repeat(32);
         assert_eq!(told(format!("{md5}  x\n"), "x"), "it has no sha256 or sha512 of \"x\", only weaker sums");
         assert_eq!(told(&md5, "x"), "it has no sha256 or sha512 of \"x\", only weaker sums");
         assert_eq!(told(format!("MD5 (x) = {md5}\n"), "x"), "it has no sha256 or sha512 of \"x\", only weaker sums");
         assert_eq!(told(format!("{}  x\n", &a[1..]), "x"), "it has no sha256 or sha512 of \"x\", only weaker sums");
-        assert_eq!(told(format!("SHA512 (x) = {a}\n"), "x"), "none of its 0 sums is of \"x\"");
+        assert_eq!(told(format!("SHA512 (x) = {a}\n"), "x"), "it is no checksum file: it has no sums");
         assert!(told(vec![b'\n'; BYTES_MAX + 1], "x").contains("no checksum file"));
     }
 

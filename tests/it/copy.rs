@@ -247,8 +247,20 @@ fn sockets_mounts_and_what_is_excepted_are_left_out() {
         );
         let stage = Stage::new("copy-crossed");
         rustix::mount::unmount(source.path("proc"), rustix::mount::UnmountFlags::DETACH).unwrap();
-        copy(&source.top(), &stage, &Options { cross_mounts: true, ..except }).unwrap();
+        let crossing = Options { cross_mounts: true, datadir: except.except.first().copied(), ..Options::default() };
+        copy(&source.top(), &stage, &crossing).unwrap();
         assert_eq!(stage.listing(), ["f file", "d keep", "f keep/f", "d mnt", "f mnt/f", "d proc"]);
+        let stage = Stage::new("copy-crossed-proc");
+        rustix::mount::mount_bind("/proc", source.path("proc")).unwrap();
+        let mut notes = copy(&source.top(), &stage, &crossing).unwrap().notes;
+        assert_eq!(stage.listing(), ["f file", "d keep", "f keep/f", "d mnt", "f mnt/f", "d proc"]);
+        notes.retain(|note| !note.contains("a socket"));
+        notes.sort();
+        let expected = [
+            "\"proc\": what the kernel makes up there is left out",
+            "\"secret\": the datadir of this machine: left out",
+        ];
+        assert_eq!(notes, expected);
     };
     std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
@@ -282,6 +294,49 @@ fn a_source_that_changes_is_named() {
         let error = changed.unwrap().to_string();
         assert_eq!(error, "copying \"growing\": it is changed by somebody else meanwhile");
     });
+}
+
+/// The system that runs: logs grow, shrink and go while it is copied, and the copy is made all the same.
+#[test]
+fn a_system_that_runs_is_copied_as_it_changes() {
+    let Some((stage, source)) = places("runs") else { return };
+    let over = AtomicBool::new(false);
+    fs::write(source.path("growing"), vec![b'x'; 300_000]).unwrap();
+    fs::write(source.path("still"), "as it is").unwrap();
+    let running = Options { runs: true, ..Options::default() };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = File::options().append(true).open(source.path("growing")).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                std::io::Write::write_all(&mut &file, b"more").unwrap();
+                file.set_len(300_000).unwrap();
+                fs::write(source.path("fleeting"), "").unwrap();
+                symlink("x", source.path("link")).unwrap();
+                fs::create_dir_all(source.path("a/b")).unwrap();
+                fs::remove_dir_all(source.path("a")).unwrap();
+                fs::remove_file(source.path("link")).unwrap();
+                fs::remove_file(source.path("fleeting")).unwrap();
+            }
+        });
+        let (mut written, mut gone, mut failure) = (0, 0, None);
+        for _ in 0..2000 {
+            match copy(&source.top(), &stage, &running) {
+                Ok(totals) => {
+                    written +=
+                        totals.notes.iter().filter(|note| note.starts_with("\"growing\": it was written")).count();
+                    gone += totals.notes.iter().filter(|note| note.ends_with("copied: left out")).count();
+                }
+                Err(error) => failure = Some(error.to_string()),
+            }
+            if failure.is_some() || written > 0 && gone > 0 {
+                break;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(failure, None);
+        assert!(written > 0 && gone > 0, "{written} {gone}");
+    });
+    assert_eq!(fs::read(stage.tree().join("still")).unwrap(), b"as it is");
 }
 
 /// CVE-2018-15664: names of the source are swapped for symlinks out of it while it is copied.

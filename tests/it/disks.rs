@@ -322,6 +322,17 @@ fn an_image_cannot_make_the_kernel_panic_or_leave_the_tree() {
     assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
 }
 
+/// As a download that ended early leaves it; the kernel says "Invalid argument" alone.
+#[test]
+fn a_filesystem_that_is_cut_short_is_told_as_such() {
+    let Some(lab) = Lab::new("short") else { return };
+    let Some(image) = lab.image("disk", 64 << 20, &["mkfs.ext4", "-q", "-F"]) else { return };
+    fs::File::options().write(true).open(&image).unwrap().set_len(60 << 20).unwrap();
+    let ran = lab.import("one", &[&lab.text("disk")]);
+    assert!(ran.code == Some(1) && ran.err.contains("it is cut short or broken"), "{}", ran.err);
+    assert_eq!((lab.left(), lab.loops()), (Vec::new(), String::new()));
+}
+
 /// However it is packed, the same disk comes to the same tree; and what it was packed in is not written to.
 #[test]
 fn a_qcow2() {

@@ -128,7 +128,9 @@ fn lengths_that_lie_are_found() {
             "{error}"
         );
     }
-    fails(&server, "/bytes/1000?encoding=gzip", &settings(), "Content-Encoding \"gzip\"");
+    fails(&server, "/bytes/1000?encoding=br", &settings(), "Content-Encoding \"br\"");
+    // What a server says of every file whose name ends so.
+    comes_whole(&server, 1000, "encoding=x-gzip", &settings());
 }
 
 #[test]

@@ -5,6 +5,8 @@ use sdme::error::Result;
 use sdme::http::{Agent, Environment, Settings, Url};
 use sdme::paths::Paths;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 fn get(settings: &Settings, url: &Url) -> Result<Vec<u8>> {
@@ -32,6 +34,22 @@ fn strangers_other_names_and_old_certificates_are_refused_at_once() {
     std::thread::sleep(Duration::from_millis(1100));
     let error = error_of(get(&settings(), &expired.url("/bytes/9")));
     assert!(error.contains("is the clock right?"), "{error}");
+}
+
+/// A port where http is spoken stays one: nobody is to wait for more attempts.
+#[test]
+fn a_server_without_tls_is_told_from_one_in_trouble() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::parse(&format!("https://{}/x", listener.local_addr().unwrap())).unwrap();
+    // As web servers do when what they are asked is no HTTP.
+    let answer = std::thread::spawn(move || {
+        let mut asked = listener.accept().unwrap().0;
+        asked.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let _ = asked.read_to_end(&mut Vec::new());
+    });
+    let error = error_of(get(&settings(), &url));
+    answer.join().unwrap();
+    assert!(error.contains("does not speak TLS: is its address one of http?") && !error.contains("tried"), "{error}");
 }
 
 #[test]

@@ -420,3 +420,142 @@ fn a_socket_is_called_one() {
     let _listener = UnixListener::bind(&path).unwrap();
     place.refuses("a socket", &path, "it is a socket");
 }
+
+/// An import behind a shell's line that ends with `exec "$@"`.
+fn import_behind(place: &Place, shell: &str, source: &Path) -> Ran {
+    let inner = place.sandbox.command(&["fs", "import", "bad", source.to_str().unwrap()]);
+    let mut command = Command::new("sh");
+    command.args(["-c", shell, "sh"]).arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    command.env("SDME_DATADIR", place.sandbox.dir.join("data"));
+    ran(command.output().unwrap())
+}
+
+/// A directory that counts as a system.
+fn system(place: &Place) -> PathBuf {
+    let top = place.sandbox.dir.join("system");
+    for folder in ["etc", "usr/bin"] {
+        fs::create_dir_all(top.join(folder)).unwrap();
+    }
+    fs::write(top.join("usr/bin/large"), vec![b'x'; 1 << 20]).unwrap();
+    symlink("usr/bin", top.join("bin")).unwrap();
+    top
+}
+
+/// RLIMIT_FSIZE: the kernel would end the program with SIGXFSZ, and its stage would stay.
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_like_others() {
+    let Some(place) = Place::new("fsize") else { return };
+    let ran = import_behind(&place, "ulimit -f 100; exec \"$@\"", &system(&place));
+    assert!(ran.code == Some(1) && ran.err.ends_with("writing \"usr/bin/large\": File too large\n"), "{ran:?}");
+    assert_eq!(fs::read_dir(place.filesystems()).unwrap().count(), 0);
+}
+
+#[test]
+fn without_proc_it_is_said_what_for_it_is_needed() {
+    let Some(place) = Place::new("no-proc") else { return };
+    let ran =
+        import_behind(&place, "exec unshare -m sh -c 'umount -l /proc && exec \"$@\"' sh \"$@\"", &system(&place));
+    assert!(ran.code == Some(1) && ran.err.contains("\"bin\": /proc is not mounted"), "{ran:?}");
+    assert_eq!(fs::read_dir(place.filesystems()).unwrap().count(), 0);
+}
+
+/// What has not changed since is not in it: a tree without it would look whole.
+#[test]
+fn an_increment_of_gnu_tar_is_no_tree() {
+    let Some(place) = Place::new("increment") else { return };
+    let (top, archive) = (system(&place), place.sandbox.dir.join("archive.tar"));
+    let snapshot = place.sandbox.dir.join("snapshot");
+    let pack = || {
+        let mut command = Command::new("tar");
+        command.arg("--listed-incremental").arg(&snapshot).arg("-cf").arg(&archive).arg("-C").arg(&top).arg(".");
+        assert!(command.status().unwrap().success());
+    };
+    pack();
+    let whole = place.import(&archive, &[]);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert_eq!(place.sandbox.run(&["fs", "rm", "bad"]).code, Some(0));
+    // GNU tar takes what is as old as the snapshot for changed.
+    std::thread::sleep(Duration::from_millis(1100));
+    pack();
+    std::thread::sleep(Duration::from_millis(1100));
+    fs::write(top.join("etc/new"), "").unwrap();
+    pack();
+    place.refuses("an increment", &archive, "an incremental archive, whose file");
+}
+
+#[test]
+fn a_layout_of_another_version_is_named_by_it() {
+    let Some(place) = Place::new("version") else { return };
+    let layout = Layout::new("imports-version").image(&[Layer::plain(&tar(&["etc/", "usr/"]))]);
+    for (said, why) in
+        [("{\"imageLayoutVersion\":\"2.0\"}", "of version \"2.0\", not 1"), ("{}", "imageLayoutVersion is missing")]
+    {
+        fs::write(layout.path().join("oci-layout"), said).unwrap();
+        refuses_both(&place, said, &layout, why);
+    }
+}
+
+/// A tree in which something is mounted keeps its name and its record, as a container does: what is behind it is not the store's.
+#[test]
+fn a_tree_with_a_mount_in_it_is_neither_removed_nor_replaced() {
+    let Some(place) = Place::new("mounted") else { return };
+    let source = system(&place);
+    assert_eq!(place.import(&source, &[]).code, Some(0));
+    let mounted = "exec unshare -m sh -c 'mount -t tmpfs none data/fs/bad/etc && exec \"$@\"' sh \"$@\"";
+    let behind = |words: &[&str]| {
+        let inner = place.sandbox.command(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", mounted, "sh"]).arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+        command.current_dir(&place.sandbox.dir).env("SDME_DATADIR", place.sandbox.dir.join("data"));
+        ran(command.output().unwrap())
+    };
+    for words in [
+        &["fs", "rm", "bad"][..],
+        &["fs", "rm", "--force", "bad"],
+        &["fs", "import", "-f", "bad", source.to_str().unwrap()],
+    ] {
+        let ran = behind(words);
+        assert!(ran.code == Some(1) && ran.err.contains("bad: something is mounted at"), "{words:?}: {ran:?}");
+        let mut left: Vec<_> =
+            fs::read_dir(place.filesystems()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["bad", "bad.manifest", "bad.origin"]);
+    }
+    assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0));
+}
+
+/// A hole that takes minutes to hash, as lastlog(8) has them.
+#[test]
+fn a_huge_hole_does_not_hold_up_an_interrupt() {
+    let Some(place) = Place::new("hole") else { return };
+    let top = system(&place);
+    File::create(top.join("etc/hole")).unwrap().set_len(200 << 30).unwrap();
+    let mut child = place.start(&["fs", "import", "bad", top.to_str().unwrap()]);
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(child.try_wait().unwrap().is_none(), "it is not large enough");
+    let began = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let ran = ran(child.wait_with_output().unwrap());
+    assert!(ran.code == Some(130) && ran.err.ends_with(": interrupted\n"), "{ran:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(fs::read_dir(place.filesystems()).unwrap().count(), 0);
+}
+
+/// Holes are not read, and are zeros all the same.
+#[test]
+fn a_tree_has_one_digest_with_holes_and_without() {
+    let Some(place) = Place::new("holes") else { return };
+    let top = system(&place);
+    let digest_of = |sparse: &str| {
+        let _ = fs::remove_file(top.join("etc/large"));
+        let made = "head -c 20000000 /dev/zero; echo data; head -c 20000000 /dev/zero";
+        let made = format!(
+            "({made}) >raw && cp --sparse={sparse} raw etc/large && touch -d @1 etc/large etc . && rm raw && touch -d @1 ."
+        );
+        assert!(Command::new("sh").args(["-c", &made]).current_dir(&top).status().unwrap().success());
+        let ran = place.import(&top, &["-f", "--json"]);
+        let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
+        tree.split('"').next().unwrap().to_string()
+    };
+    assert_eq!(digest_of("always"), digest_of("never"));
+}

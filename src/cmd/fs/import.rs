@@ -12,6 +12,7 @@ use crate::rootfs::import::{self, Imported, Request, Surroundings};
 use crate::rootfs::prepare::{Hands, Install};
 use crate::rootfs::progress::{Progress, Step};
 use crate::rootfs::source::Source;
+use crate::store::mounted;
 use crate::store::name::Name;
 use crate::sys::signal::{ENDING, Interrupts};
 use crate::text::json::Writer;
@@ -67,12 +68,16 @@ pub const SPEC: Command = Command {
         ),
         Flag::valued("image", None, "NAME", "Which image of several, by its reference name."),
         Flag::valued("partition", None, "N", "Of a disk image, the partition that is the root, by its number."),
-        Flag::switch("cross-mounts", None, "Of a directory, take what is mounted below it too."),
+        Flag::switch(
+            "cross-mounts",
+            None,
+            "Of a directory, take what is mounted below it too, but for what the kernel makes up.",
+        ),
         Flag::valued(
             "max-bytes",
             None,
             "SIZE",
-            "At most so many bytes of files, like 20G; a package manager may write as many again. Default: 256G.",
+            "At most so many bytes of files, what a package manager writes among them, like 20G. Default: 256G.",
         ),
         Flag::valued("max-entries", None, "N", "At most so many names. Default: 20000000."),
         Flag::valued("max-path", None, "N", "At most so many bytes of a path. Default: 4096."),
@@ -110,7 +115,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
     let force = args.flag("force");
     let format = args.text("format")?.map(Format::parse).transpose()?.flatten();
     let install = packages::wish(cx, args)?;
-    refuse_running(cx, &name, force)?;
+    refuse_busy(cx, &name, force)?;
     let interrupts = Interrupts::block(&ENDING)?;
     let watch = interrupts.watch()?;
     let sources = Sources::new(cx, args, &watch)?;
@@ -139,7 +144,7 @@ fn import_source(cx: &Context, args: &Args) -> Result<u8> {
             told: &|line| packages::told(cx, line),
             proxies: &cx.http.proxies(),
         },
-        may_go: &|| refuse_running(cx, &name, force),
+        may_go: &|| refuse_busy(cx, &name, force),
     };
     let told = args.flag("json") && !cx.quiet;
     // Where both are one terminal the events are enough.
@@ -167,10 +172,13 @@ fn operands(args: &Args) -> Result<(Name, Source)> {
     Ok((name, source))
 }
 
-/// What runs has its files open; a container that is stopped gets the new tree beneath its changes.
-fn refuse_running(cx: &Context, name: &Name, force: bool) -> Result<()> {
+/// What is mounted in it is somebody's; what runs has its files open; a container that is stopped gets the new tree beneath its changes.
+fn refuse_busy(cx: &Context, name: &Name, force: bool) -> Result<()> {
     if !force {
         return Ok(());
+    }
+    if cx.paths.filesystems().exists() {
+        mounted::refuse_below(&cx.paths, &cx.paths.filesystems(), name.as_str())?;
     }
     match needed::containers(cx, name, true)?.as_slice() {
         [] => Ok(()),

@@ -1,11 +1,12 @@
 //! The digests of files, on all cores: lines go in and come out in the same order, completed meanwhile.
 
-use crate::digest::{Algorithm, Hasher};
-use crate::error::{Context, Error, Result};
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{Context, Error, Kind, Result};
 use crate::rootfs::manifest::line;
+use crate::sys::copy;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
@@ -17,6 +18,11 @@ const BATCH_BYTES: u64 = 1 << 20;
 /// All batches under way together hold fewer descriptors open than the usual limit of 1024.
 const THREADS_MAX: usize = 8;
 const BUFFER: usize = 128 * 1024;
+/// A file of so many bytes is asked for its holes, which need not be read; and after so many bytes it is asked whether to go on.
+const LARGE: u64 = 16 << 20;
+
+/// Whether to go on; its error ends the work.
+pub type Heed<'a> = &'a (dyn Fn() -> Result<()> + Sync);
 
 /// A file, and how many bytes of it there are.
 type Content = (File, u64);
@@ -36,6 +42,7 @@ pub struct Batches<'a, F> {
     files: usize,
     bytes: u64,
     waiting: VecDeque<Receiver<Lines>>,
+    heed: Heed<'a>,
     out: &'a mut F,
 }
 
@@ -44,15 +51,19 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
     pub fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         jobs: &'env Jobs,
+        heed: Heed<'env>,
         out: &'a mut F,
-    ) -> Result<Batches<'a, F>> {
+    ) -> Result<Batches<'a, F>>
+    where
+        'env: 'a,
+    {
         let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         let (sender, receiver) = sync_channel(threads);
         *jobs.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
         for _ in 0..threads {
-            Builder::new().spawn_scoped(scope, || work(jobs)).context("starting a thread")?;
+            Builder::new().spawn_scoped(scope, move || work(jobs, heed)).context("starting a thread")?;
         }
-        Ok(Batches { sender, threads, batch: Vec::new(), files: 0, bytes: 0, waiting: VecDeque::new(), out })
+        Ok(Batches { sender, threads, batch: Vec::new(), files: 0, bytes: 0, waiting: VecDeque::new(), heed, out })
     }
 
     /// A line without its end; the digest of `content` becomes its last word.
@@ -65,6 +76,7 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        (self.heed)()?;
         (self.files, self.bytes) = (0, 0);
         let (sender, lines) = sync_channel(1);
         self.sender.send((std::mem::take(&mut self.batch), sender)).map_err(|_| gone())?;
@@ -95,7 +107,7 @@ fn gone() -> Error {
     Error::failed("the threads that hash files are gone")
 }
 
-fn work(jobs: &Jobs) {
+fn work(jobs: &Jobs, heed: Heed<'_>) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let next = {
@@ -104,26 +116,52 @@ fn work(jobs: &Jobs) {
         };
         let Some((batch, lines)) = next else { return };
         // Nobody waits for it any more only after a failure.
-        let _ = lines.send(batch.into_iter().map(|(line, content)| complete(line, content, &mut buffer)).collect());
+        let _ =
+            lines.send(batch.into_iter().map(|(line, content)| complete(line, content, heed, &mut buffer)).collect());
     }
 }
 
-fn complete(mut line: Vec<u8>, content: Option<Content>, buffer: &mut [u8]) -> Result<Vec<u8>> {
-    if let Some((mut file, size)) = content {
-        let (mut hasher, mut left) = (Hasher::new(Algorithm::Sha256), size);
-        // The size is in the line: what is added behind it meanwhile is no part of this, and its end need not be asked for.
-        while left > 0 {
-            let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let name = || format!("reading {}", String::from_utf8_lossy(line::split(&line).0));
-            let length = file.read(buffer.get_mut(..wanted).unwrap_or_default()).with_context(name)?;
-            match buffer.get(..length) {
-                Some([]) | None => break,
-                Some(bytes) => hasher.update(bytes),
-            }
-            left -= length as u64;
-        }
-        line::add_sha256(&mut line, &hasher.finish());
+fn complete(mut line: Vec<u8>, content: Option<Content>, heed: Heed<'_>, buffer: &mut [u8]) -> Result<Vec<u8>> {
+    if let Some(content) = content {
+        let name = || format!("reading {}", String::from_utf8_lossy(line::split(&line).0));
+        let digest = digest(&content, heed, buffer).map_err(|error| match error.kind() {
+            Kind::Interrupted(_) => error,
+            _ => error.context(name()),
+        })?;
+        line::add_sha256(&mut line, &digest);
     }
     line.push(b'\n');
     Ok(line)
+}
+
+/// The size is in the line: what is added behind it meanwhile is no part of this, and its end need not be asked for.
+fn digest((file, size): &Content, heed: Heed<'_>, buffer: &mut [u8]) -> Result<Digest> {
+    let (mut hasher, mut at, mut heeded) = (Hasher::new(Algorithm::Sha256), 0, 0);
+    let mut data = (0, if *size < LARGE { u64::MAX } else { 0 });
+    while at < *size {
+        if at >= data.1 {
+            data = copy::next_data(file, at)?.unwrap_or((u64::MAX, u64::MAX));
+        }
+        let is_hole = at < data.0;
+        let run = (*size).min(if is_hole { data.0 } else { data.1 }) - at;
+        let wanted = buffer.len().min(usize::try_from(run).unwrap_or(usize::MAX));
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        let length = match is_hole {
+            true => {
+                part.fill(0);
+                wanted
+            }
+            false => file.read_at(part, at)?,
+        };
+        match buffer.get(..length) {
+            Some([]) | None => break,
+            Some(bytes) => hasher.update(bytes),
+        }
+        at += length as u64;
+        if at - heeded >= LARGE {
+            heed()?;
+            heeded = at;
+        }
+    }
+    Ok(hasher.finish())
 }

@@ -29,6 +29,7 @@ use crate::store::name::Name;
 use crate::store::origin;
 use crate::sys::dir::Dir;
 use compare::Comparison;
+use hash::Heed;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 
 /// The first line: the form of the others.
@@ -47,11 +48,12 @@ pub struct Verdict {
     pub count: u64,
 }
 
-/// Writes the manifest of a tree into a folder beside it, and gives its digest. Files that are `known` are not looked at.
-pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known) -> Result<Digest> {
+/// Writes the manifest of a tree into a folder beside it, and gives its digest. Files that are `known` are not looked at; an
+/// error of `heed` ends it.
+pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known, heed: Heed<'_>) -> Result<Digest> {
     let file = folder.create_file(origin::manifest_file(name), 0o600)?;
     let mut file = BufWriter::with_capacity(64 * 1024, file);
-    let digest = render_with(tree, known, |line| file.write_all(line).context("writing a manifest"))?;
+    let digest = rendered(tree, known, heed, |line| file.write_all(line).context("writing a manifest"))?;
     file.flush().context("writing a manifest")?;
     Ok(digest)
 }
@@ -67,14 +69,18 @@ pub fn render(tree: &Dir, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest
 }
 
 /// The same without a look at the files that are `known`.
-pub fn render_with(tree: &Dir, known: &Known, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
+pub fn render_with(tree: &Dir, known: &Known, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
+    rendered(tree, known, &|| Ok(()), out)
+}
+
+fn rendered(tree: &Dir, known: &Known, heed: Heed<'_>, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut line = |line: &[u8]| {
         hasher.update(line);
         out(line)
     };
     line(&[HEADER, b"\n"].concat())?;
-    walk::walk(tree, known, &mut line)?;
+    walk::walk(tree, known, heed, &mut line)?;
     Ok(hasher.finish())
 }
 

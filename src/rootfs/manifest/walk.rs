@@ -4,7 +4,7 @@
 //! is kept for each inode with more than one name whose others have not come yet.
 
 use crate::error::{Context, Error, Result};
-use crate::rootfs::manifest::hash::Batches;
+use crate::rootfs::manifest::hash::{Batches, Heed};
 use crate::rootfs::manifest::line;
 use crate::rootfs::writer::{Facts, Known, shown};
 use crate::sys::dir::Dir;
@@ -20,10 +20,10 @@ const NAMES_MAX: usize = 64 * 1024;
 const OPEN_MAX: usize = 128;
 
 /// Hands out a line for each entry, the root's first. Errors name the entry.
-pub fn walk(tree: &Dir, known: &Known, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub fn walk(tree: &Dir, known: &Known, heed: Heed<'_>, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let jobs = Mutex::new(None);
     std::thread::scope(|scope| {
-        let batches = Batches::start(scope, &jobs, out)?;
+        let batches = Batches::start(scope, &jobs, heed, out)?;
         let (top, meta) = (tree.reopen()?, tree.meta()?);
         Walk { batches, levels: Vec::new(), path: Vec::new(), links: HashMap::new(), top: meta, known }.run(top)
     })

@@ -20,6 +20,7 @@ use crate::stream::ratio::Ratio;
 use crate::stream::tar;
 use crate::sys::dir::Dir;
 use crate::sys::source::Polled;
+use std::path::Path;
 
 /// In the stage: what an archive of an image is put into.
 const SPOOL: &str = "spool";
@@ -128,14 +129,33 @@ fn directory(source: &Dir, around: &Surroundings<'_>, job: &Job<'_>, mut writer:
             around.watch.check()
         };
         // What is a root filesystem or a container here is no part of one.
-        let except = [stage.meta()?, Dir::open(around.paths.datadir())?.meta()?];
-        let cross_mounts = *cross_mounts;
-        let options = dir::Options { cross_mounts, except: &except, heed: &heed, ..dir::Options::default() };
+        let datadir = Some(Dir::open(around.paths.datadir())?.meta()?);
+        let (except, cross_mounts) = ([stage.meta()?], *cross_mounts);
+        let runs = source.meta()?.is_same(&Dir::open(Path::new("/"))?.meta()?);
+        if runs {
+            (around.say)(running(cross_mounts));
+        }
+        let options =
+            dir::Options { cross_mounts, runs, datadir, except: &except, heed: &heed, ..dir::Options::default() };
         dir::copy(source, &mut writer, &options)?;
         ("directory", String::new())
     };
     let totals = writer.finish()?;
     Ok(Unpacked { form: form.to_string(), totals, seal: None, manifest })
+}
+
+/// What is told of a copy of this machine's own `/`.
+fn running(cross_mounts: bool) -> &'static str {
+    match cross_mounts {
+        false => {
+            "this is the system that runs here: what is mounted below it and the datadir are left out, its secrets are not \
+             ('sdme create' alone makes a clone of it without them)"
+        }
+        true => {
+            "this is the system that runs here: what its kernel makes up and the datadir are left out, its secrets are not \
+             ('sdme create' alone makes a clone of it without them)"
+        }
+    }
 }
 
 fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {

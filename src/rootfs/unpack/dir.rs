@@ -4,6 +4,9 @@
 //! is either copied as what it is, or an error. What is mounted below is not entered unless asked: its mount point comes
 //! as an empty directory. Sockets are left out: nobody listens in a copy. Notes tell of both.
 //!
+//! A system that runs changes while it is copied: of that, what is gone or replaced meanwhile is left out and a file that
+//! is written to comes as it is read, with a note. Of any other tree both are errors.
+//!
 //! Memory: a read buffer a level, and a path for each inode with more than one name whose others have not come yet.
 
 use crate::error::{Context, Errno, Error, Kind, Result};
@@ -22,8 +25,12 @@ const OPEN_MAX: usize = 128;
 
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Whether what is mounted below is part of the tree.
+    /// Whether what is mounted below is part of the tree; what the kernel makes up is none (proc, sysfs and the like).
     pub cross_mounts: bool,
+    /// Whether the source is a system that runs.
+    pub runs: bool,
+    /// Where this machine keeps its containers and root filesystems: left out, and told.
+    pub datadir: Option<Meta>,
     /// Directories that are left out; the tree that is written is one of them always.
     pub except: &'a [Meta],
     /// Where in the written tree the copy goes: empty for its root, else a path without a slash at its end.
@@ -37,14 +44,22 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { cross_mounts: false, except: &[], below: b"", covered: &[], heed: &|_| Ok(()) }
+        Options {
+            cross_mounts: false,
+            runs: false,
+            datadir: None,
+            except: &[],
+            below: b"",
+            covered: &[],
+            heed: &|_| Ok(()),
+        }
     }
 }
 
 /// Copies all of `source`, its own attributes too. Errors name the entry: one that cannot be read, or that is changed
 /// while it is copied.
 pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> {
-    let (shared, receiver) = (Shared::new(options.heed), Mutex::new(None));
+    let (shared, receiver) = (Shared::new(options.heed, options.runs), Mutex::new(None));
     std::thread::scope(|scope| {
         let queue = transfer::start(scope, &shared, &receiver)?;
         let meta = source.meta()?;
@@ -53,6 +68,8 @@ pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> 
             writer,
             queue,
             cross_mounts: options.cross_mounts,
+            runs: options.runs,
+            datadir: options.datadir,
             except,
             top: meta,
             levels: Vec::new(),
@@ -65,6 +82,9 @@ pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> 
         // A file that failed is the cause of what failed after it.
         shared.result().and(result)
     })?;
+    shared.take_unsteady().iter().for_each(|path| {
+        writer.note(|| format!("{}: it was written to while it was copied", shown(path)));
+    });
     shared.result()
 }
 
@@ -72,6 +92,8 @@ struct Walk<'a, 'q> {
     writer: &'a mut Writer,
     queue: Queue<'q>,
     cross_mounts: bool,
+    runs: bool,
+    datadir: Option<Meta>,
     except: Vec<Meta>,
     top: Meta,
     levels: Vec<Level>,
@@ -117,11 +139,20 @@ impl Walk<'_, '_> {
         let Some(level) = self.levels.last_mut() else { return Ok(()) };
         let Some(dir) = &level.dir else { return Err(changed()) };
         if level.pending.is_empty() {
-            level.pending = dir.next_entries().with_context(|| format!("reading {}", shown(&self.path)))?;
+            level.pending = match dir.next_entries() {
+                Err(error) if self.runs && error.is_not_found() => Vec::new(),
+                read => read.with_context(|| format!("reading {}", shown(&self.path)))?,
+            };
         }
         let Some(entry) = level.pending.pop() else { return self.leave() };
         let path = [&self.path, entry.name.as_bytes()].concat();
-        self.entry(&entry, &path).map_err(|error| error.context(format!("copying {}", shown(&path))))
+        match self.entry(&entry, &path) {
+            Err(error) if self.runs && *error.kind() == Kind::Busy => {
+                self.writer.note(|| format!("{}: it went while it was copied: left out", shown(&path)));
+                Ok(())
+            }
+            other => other.with_context(|| format!("copying {}", shown(&path))),
+        }
     }
 
     fn entry(&mut self, entry: &Entry, path: &[u8]) -> Result<()> {
@@ -144,16 +175,16 @@ impl Walk<'_, '_> {
 
     fn directory(&mut self, name: &OsStr, path: &[u8], meta: &Meta) -> Result<()> {
         if self.is_left_out(path, meta) {
-            return if is_in(&self.except, meta) {
-                Ok(())
-            } else {
-                self.writer.directory(path, &attributes(meta, &[]))
-            };
+            return if self.is_excepted(meta) { Ok(()) } else { self.writer.directory(path, &attributes(meta, &[])) };
         }
         let dir = self.innermost()?.subdir(name).map_err(swapped)?;
         let now = dir.meta()?;
         if !now.is_same(meta) || now.mount != meta.mount {
             return Err(changed());
+        }
+        if self.is_made_up(&dir, &now)? {
+            self.writer.note(|| format!("{}: what the kernel makes up there is left out", shown(path)));
+            return self.writer.directory(path, &attributes(&now, &[]));
         }
         self.writer.directory(path, &attributes(&now, &meta::xattr_values(&dir)?))?;
         (self.heed)(0)?;
@@ -181,7 +212,7 @@ impl Walk<'_, '_> {
     /// A symlink or a node.
     fn special(&mut self, name: &OsStr, path: &[u8], meta: &Meta) -> Result<()> {
         let dir = self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)?;
-        let xattrs = meta::xattr_values_at(dir, name)?;
+        let xattrs = meta::xattr_values_at(dir, name).map_err(swapped)?;
         let attributes = attributes(meta, &xattrs);
         let node = match meta.kind {
             meta::Kind::CharDevice => Node::CharDevice(meta.rdev.0, meta.rdev.1),
@@ -223,7 +254,24 @@ impl Walk<'_, '_> {
         if is_mounted {
             self.writer.note(|| format!("{}: what is mounted there is left out", shown(path)));
         }
-        is_mounted || is_in(&self.except, meta)
+        if self.is_datadir(meta) {
+            self.writer.note(|| format!("{}: the datadir of this machine: left out", shown(path)));
+        }
+        is_mounted || self.is_excepted(meta)
+    }
+
+    fn is_excepted(&self, meta: &Meta) -> bool {
+        self.is_datadir(meta) || self.except.iter().any(|one| one.is_same(meta))
+    }
+
+    fn is_datadir(&self, meta: &Meta) -> bool {
+        self.datadir.is_some_and(|datadir| datadir.is_same(meta))
+    }
+
+    /// Whether another filesystem than above begins here, one that has no files of its own. Asked of no other directory.
+    fn is_made_up(&self, dir: &Dir, meta: &Meta) -> Result<bool> {
+        let begins = self.levels.last().is_some_and(|above| meta.is_mounted_in(&above.meta));
+        Ok(self.cross_mounts && begins && dir.is_made_up()?)
     }
 
     /// The innermost directory has been read to its end: goes on in the one above.
@@ -255,10 +303,6 @@ impl Walk<'_, '_> {
     fn innermost(&self) -> Result<&Dir> {
         self.levels.last().and_then(|level| level.dir.as_ref()).ok_or_else(changed)
     }
-}
-
-fn is_in(some: &[Meta], meta: &Meta) -> bool {
-    some.iter().any(|one| one.is_same(meta))
 }
 
 /// A name that has become something else, or nothing, since it was read.

@@ -4,7 +4,7 @@
 //! are shared with the source where the filesystem can (FICLONE), else read and written, because their digest is taken on
 //! the way: a copy inside the kernel (copy_file_range) would have to be read again for it. Holes stay holes.
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::rootfs::writer::{FileWriter, shown};
 use crate::sys::copy::{self, Reflink};
 use crate::sys::meta::{self, Meta};
@@ -43,6 +43,8 @@ pub struct Shared<'a> {
     error: Mutex<Option<Error>>,
     no_reflink: AtomicBool,
     has_reflinked: AtomicBool,
+    /// Files that changed meanwhile; None where that is an error.
+    unsteady: Option<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// The walk's end of the queue.
@@ -87,14 +89,28 @@ impl Queue<'_> {
 }
 
 impl<'a> Shared<'a> {
-    pub fn new(heed: Heed<'a>) -> Shared<'a> {
+    /// `runs`: the source is a system that runs, whose files may change.
+    pub fn new(heed: Heed<'a>, runs: bool) -> Shared<'a> {
         Shared {
             heed,
             failed: AtomicBool::new(false),
             error: Mutex::new(None),
             no_reflink: AtomicBool::new(false),
             has_reflinked: AtomicBool::new(false),
+            unsteady: runs.then(Mutex::default),
         }
+    }
+
+    /// The paths of the files that changed while they were copied.
+    pub fn take_unsteady(&self) -> Vec<Vec<u8>> {
+        let unsteady = self.unsteady.as_ref().map(|paths| paths.lock().unwrap_or_else(PoisonError::into_inner));
+        unsteady.map(|mut paths| std::mem::take(&mut *paths)).unwrap_or_default()
+    }
+
+    fn changes(&self, path: &[u8]) -> Result<()> {
+        let unsteady = self.unsteady.as_ref().ok_or_else(changed)?;
+        unsteady.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_vec());
+        Ok(())
     }
 
     /// The first failure of all threads.
@@ -142,14 +158,14 @@ fn fill(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()> {
         }
     }
     let now = meta::of(&job.from)?;
-    if (now.size, now.modified) != (job.meta.size, job.meta.modified) {
-        return Err(changed());
+    match (now.size, now.modified) == (job.meta.size, job.meta.modified) {
+        true => Ok(()),
+        false => shared.changes(&job.path),
     }
-    Ok(())
 }
 
 pub fn changed() -> Error {
-    Error::failed("it is changed by somebody else meanwhile")
+    Error::new(Kind::Busy, "it is changed by somebody else meanwhile")
 }
 
 /// True when all blocks are shared now.
@@ -185,20 +201,23 @@ fn copy_runs(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8]) -> Result<()
 fn copy_run(job: &mut Job, shared: &Shared<'_>, buffer: &mut [u8], start: u64, end: u64) -> Result<()> {
     let mut at = start;
     while at < end {
-        let copied = copy_by_buffer(job, buffer, at, end - at)?;
-        (shared.heed)(copied)?;
-        at += copied;
+        match copy_by_buffer(job, buffer, at, end - at)? {
+            // It has become shorter: the rest is a hole, if that is no error, which its new size tells.
+            0 => return if shared.unsteady.is_some() { Ok(()) } else { Err(changed()) },
+            copied => {
+                (shared.heed)(copied)?;
+                at += copied;
+            }
+        }
     }
     Ok(())
 }
 
+/// How many bytes were copied; 0 at the end of the file.
 fn copy_by_buffer(job: &mut Job, buffer: &mut [u8], at: u64, length: u64) -> Result<u64> {
     let wanted = buffer.len().min(usize::try_from(length).unwrap_or(usize::MAX));
     let part = buffer.get_mut(..wanted).unwrap_or_default();
     let read = job.from.read_at(part, at).context("reading")?;
-    if read == 0 {
-        return Err(changed());
-    }
     job.to.write_at(at, part.get(..read).unwrap_or_default())?;
     Ok(read as u64)
 }

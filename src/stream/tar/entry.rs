@@ -63,6 +63,8 @@ pub enum Layout {
     Nothing,
     /// So many bytes that are nobody's.
     Passed(u64),
+    /// The names of a directory, as an incremental archive has them.
+    Listing(u64),
     /// A file's, without holes.
     Plain(u64),
     /// A hard link's: there only if no header follows at once.
@@ -215,7 +217,7 @@ fn layout(header: &Header, kind: &Kind, records: &mut Records, pax: bool) -> Res
             Some(sparse::Form::Whole(size, map)) => Layout::Sparse(size, stored()?, Map::Whole(map)),
             Some(sparse::Form::InData(size)) => Layout::Sparse(size, stored()?, Map::InData),
         }),
-        (Kind::Directory, b'D') => stored().map(Layout::Passed),
+        (Kind::Directory, b'D') => stored().map(Layout::Listing),
         (Kind::HardLink(_), _) => hard_link(header, extended, pax),
         // Some old tools wrote a size and no data.
         (Kind::Directory, b'5') | (_, b'2' | b'3' | b'4' | b'6') if extended.is_none_or(|size| size == 0) => {

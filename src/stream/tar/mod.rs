@@ -9,6 +9,7 @@ mod entry;
 mod header;
 mod index;
 mod input;
+mod listing;
 pub mod pax;
 mod sparse;
 
@@ -268,6 +269,11 @@ impl<'a> Archive<'a> {
         match layout {
             Layout::Nothing => Ok(Data::default()),
             Layout::Passed(size) => Ok(passed(size)),
+            Layout::Listing(size) => {
+                listing::pass(&mut self.input, size)?;
+                self.input.skip(padded(size) - size)?;
+                Ok(Data::default())
+            }
             Layout::Plain(size) => Ok(Data { left: size, ..passed(size) }),
             Layout::Unsure(size) => {
                 let next = self.input.peek(BLOCK)?;

@@ -34,6 +34,17 @@ done
 check "the good one runs" sdme exec good true
 check "passwd is whole" getent passwd root
 
+note "its directory is gone while it runs"
+check "create" sdme create uprooted -r trixie
+check "start" sdme start uprooted
+mv /var/lib/sdme/containers/uprooted "$work/uprooted"
+check "ps" sdme ps
+contains "$stdout" '^uprooted +running +its directory is gone'
+check "rm" timeout 60 sdme rm --force uprooted
+lacks "$(ls -A /run/sdme/units /var/lib/sdme/containers)" uprooted
+check "the good one runs" sdme exec good true
+rm -rf "$work/uprooted"
+
 note "a full disk: neither a block nor an inode is left"
 mkdir -p /mnt/full
 mount -t tmpfs -o size=4m,nr_inodes=1000,mode=700 none /mnt/full

@@ -13,6 +13,10 @@ check "no environment at all" env -i /usr/bin/sdme exec strict true
 check "nothing on PATH" env PATH=/nonexistent /usr/bin/sdme create pathless -r trixie
 check "closed descriptors" sh -c '/usr/bin/sdme ps <&- >&- 2>&-; test $? -lt 126'
 check "a closed stdin" sh -c '/usr/bin/sdme exec strict true <&-'
+expect_exit 125 bash -c 'set -o pipefail; (ulimit -f 0; exec sdme exec strict true 2>&1) | cat'
+contains "$stdout" '^sdme: .*File too large$'
+expect_exit 125 unshare -m sh -c 'umount -l /proc; exec sdme exec strict true'
+contains "$stderr" '/proc is not mounted'
 check "a closed pipe is no failure" bash -c 'set -o pipefail; sdme ps | true'
 check "json" sdme ps --json
 cp "$work/stdout" "$work/ps.json"

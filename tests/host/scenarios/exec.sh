@@ -23,6 +23,9 @@ check "descriptors" sh -c 'exec 7</etc/passwd 8</; sdme exec web sh -c "ls /proc
 equals "$(tr -s ' ' <<<"$stdout" | sed 's/ $//')" "0 1 2 3"
 check "as a user" sdme exec web -u alice sh -c 'id -un; pwd; echo $HOME'
 equals "$stdout" "$(printf 'alice\n/home/alice\n/home/alice')"
+odd=$'two\nlines %n %% $HOME ${HOME} "double" \'single\' back\\slash \\n # ; \t end '
+check "values of variables arrive as they are" sdme exec web -e "ODD=$odd" -e EMPTY= printenv ODD EMPTY
+equals "$stdout" "$odd"
 check "by number" sdme exec web -u 1000 id -u
 equals "$stdout" 1000
 check "workdir" sdme exec web -w /usr pwd

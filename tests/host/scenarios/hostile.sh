@@ -4,6 +4,7 @@
 sentinel() { find / -xdev \( -path /var/lib/sdme -o -path /usr/local/lib/sdme-test -o -path /var/log -o -path /root/.bash_history \) -prune -o -newer "$work/mark" -type f -print 2>/dev/null | grep -v '^/etc/systemd/system/.*wants'; }
 upper() { find "/var/lib/sdme/containers/$1/layers" -name upper -type d | head -n 1; }
 : >/root/host-only
+echo 'hostonly:x:4242:4242::/root:/bin/sh' >>/etc/passwd
 touch "$work/mark"
 sleep 1.1
 
@@ -107,6 +108,28 @@ note "our process in it, which its root may trace"
 check "exec" sdme exec web sh -c 'for process in /proc/[0-9]*; do test "$(tr -d "\0" <"$process/cmdline")" != @sdme-enter || grep "^Seccomp:" "$process/status"; done'
 equals "$(tr -d '\t' <<<"$stdout" | sort -u)" "Seccomp:2"
 
+note "its passwd and group, while users are looked up"
+check "keep" sdme exec web cp -a /etc/passwd /etc/group /root/
+for make in 'mkfifo @' 'ln -s /proc/1/root@ @' 'ln -s /proc/self/root/../../../../..@ @' 'mkdir @' 'truncate -s 4G @' 'mknod @ c 1 3' 'ln -s @ @' true; do
+  check "passwd: $make" sdme exec web sh -c "rm -rf /etc/passwd; ${make//@//etc/passwd}"
+  for user in hostonly nobody; do
+    expect_exit 125 timeout 20 sdme exec -u "$user" web true
+    equals "$stderr" "sdme: the container has no user \"$user\" in its passwd"
+  done
+  within 10000 sdme exec web true
+  check "put back" sdme exec web sh -c 'rm -rf /etc/passwd; cp -a /root/passwd /etc/passwd'
+done
+for make in 'ln -s /proc/1/root@ @' 'mkdir @' true; do
+  check "group: $make" sdme exec web sh -c "rm -rf /etc/group; ${make//@//etc/group}"
+  check "exec" timeout 20 sdme exec -u nobody web id -G
+  equals "$stdout" 65534
+  within 20000 sdme join web true
+  check "put back" sdme exec web sh -c 'rm -rf /etc/group; cp -a /root/group /etc/group'
+done
+check "a FIFO, at which the guest itself hangs" sdme exec web sh -c 'rm /etc/group; mkfifo /etc/group'
+expect_exit 130 timeout --preserve-status -s INT 2 sdme exec -u nobody web true
+check "put back" sdme exec web sh -c 'rm /etc/group; cp -a /root/group /etc/group'
+
 note "escapes in what it says of itself"
 check "write" sdme exec web sh -c "printf 'PRETTY_NAME=\"\\033[31mred\\007\"\nID=x\n' >/etc/os-release"
 check "ps" sdme ps
@@ -115,4 +138,5 @@ check "show" sdme show web
 lacks "$stdout" "$(printf '\033')"
 check "rm" sdme rm --force web
 equals "$(sentinel)" ''
+sed -i /^hostonly:/d /etc/passwd
 rm -f /root/host-only
