@@ -12,7 +12,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Bytes that one getdents64(2) may fill: some hundred entries.
 /// Filesystems of the kernel's own, by their magic numbers (linux/magic.h): binderfs, binfmt_misc, bpf, cgroup, cgroup2,
 /// configfs, debugfs, devpts, efivarfs, fusectl, mqueue, nsfs, proc, pstore, rpc_pipefs, securityfs, selinuxfs, smackfs,
 /// sysfs, tracefs.
@@ -38,6 +37,7 @@ const MADE_UP: [u64; 20] = [
     0x6265_6572,
     0x7472_6163,
 ];
+/// Bytes that one getdents64(2) may fill: some hundred entries.
 const ENTRIES_BUFFER: usize = 32 * 1024;
 
 #[derive(Debug)]

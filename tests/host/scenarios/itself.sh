@@ -28,4 +28,5 @@ equals "$(ls -A "$tree/proc" "$tree/sys" | grep -v :)" ""
 check "it boots" sdme new web -r itself -- systemctl is-system-running --wait
 contains "$stdout" 'running|degraded'
 check "rm" sdme rm --force web other
+check "fs rm" sdme fs rm itself
 rm -f /var/log/busy

@@ -58,3 +58,4 @@ ln -s /usr/lib/systemd/systemd "$work/linked/usr/lib/systemd/systemd"
 check "import" sdme fs import --force linked "$work/linked"
 contains "$stderr" 'linked has neither systemd nor D-Bus'
 refuse "the program alone" sdme create web -r linked
+check "fs rm" sdme fs rm linked guest
