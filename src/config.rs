@@ -12,7 +12,7 @@ pub const CONFIG_MAX: usize = 1 << 16;
 /// What the config says, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Absolute, or unset.
+    /// Absolute.
     pub datadir: PathBuf,
     /// How long a start may take; `Duration::MAX` for no limit.
     pub boot_timeout: Duration,

@@ -188,9 +188,8 @@ fn setting_of_image(args: &Args, image: Image) -> Result<Setting> {
         None if needed => return Err(Error::new(Kind::NotFound, format!("config {file:?}: the image has none"))),
         None => Config::default(),
     };
-    let configured = config.datadir.clone();
-    let datadir = chosen("datadir")?.unwrap_or_else(|| configured.clone());
-    let found_at_boot = named.is_none() && datadir == configured;
+    let datadir = chosen("datadir")?.unwrap_or_else(|| config.datadir.clone());
+    let found_at_boot = named.is_none() && datadir == config.datadir;
     let paths = image.paths(&datadir, &file, args.command().image == InImage::Makes)?;
     Ok(Setting { paths, config, found_at_boot })
 }
@@ -215,9 +214,8 @@ fn setting(args: &Args) -> Result<Setting> {
     // A file that was named must be there, except for the verb that may make it.
     let needed = named.is_some() && args.command().name != cmd::config::SET.name;
     let config = read_config(paths.config(), needed)?;
-    let configured = config.datadir.clone();
-    let datadir = path_choice(args, "datadir", Some("SDME_DATADIR"))?.unwrap_or_else(|| configured.clone());
-    let found_at_boot = named.is_none() && datadir == configured;
+    let datadir = path_choice(args, "datadir", Some("SDME_DATADIR"))?.unwrap_or_else(|| config.datadir.clone());
+    let found_at_boot = named.is_none() && datadir == config.datadir;
     Ok(Setting { paths: paths.with_datadir(datadir), config, found_at_boot })
 }
 

@@ -17,7 +17,6 @@ pub struct Edition<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
     pub name: &'a str,
-    /// Empty for none.
     pub default: &'a str,
     pub about: &'a str,
     /// What a value looks like.
@@ -100,8 +99,7 @@ pub fn config(settings: &[Setting], edition: Edition) -> String {
     page.paragraph("'sdme config get' prints all, defaults included, 'sdme config set KEY VALUE' changes one line.");
     page.section("KEYS");
     for setting in settings {
-        let default = setting.default;
-        let about = format!("{} A value is {}. Default: {default}.", sentence(setting.about), setting.form);
+        let about = format!("{} A value is {}. Default: {}.", sentence(setting.about), setting.form, setting.default);
         page.item(&bold(&format!("{}=", setting.name)), &about);
     }
     page.examples(&[("sdme config set boot_timeout 3min", "gives boots more time")]);
@@ -113,9 +111,8 @@ pub fn config(settings: &[Setting], edition: Edition) -> String {
 /// The file itself, as packages install it: every key as a comment.
 pub fn config_file(settings: &[Setting]) -> String {
     let mut text = "# Settings of sdme; see sdme.conf(5). What is commented out is the default.\n".to_string();
-    for setting in settings {
-        let value = setting.default;
-        text.push_str(&format!("\n# {}: {}.\n#{}={value}\n", setting.about, setting.form, setting.name));
+    for Setting { name, default, about, form } in settings {
+        text.push_str(&format!("\n# {about}: {form}.\n#{name}={default}\n"));
     }
     text
 }
