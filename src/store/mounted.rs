@@ -4,7 +4,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::paths::Paths;
 use crate::text::mountinfo::{self, Mount};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// Everything that is mounted in this mount namespace.
@@ -19,13 +19,16 @@ pub fn read(paths: &Paths) -> Result<Vec<Mount>> {
 }
 
 /// A mount at or below `name` of the store's directory `within` is somebody's, and what is behind it must not be removed.
-/// Without procfs nothing is known, and a removal stops where it meets one.
+/// Without procfs nothing is known, and a removal stops where it meets one. Where there is no `within` nothing is mounted.
 pub fn refuse_below(paths: &Paths, within: &Path, name: &str) -> Result<()> {
+    let directory = match fs::canonicalize(within) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        within => within.context("the datadir")?.join(name),
+    };
     let mounts = match read(paths) {
         Err(error) if error.is_not_found() => return Ok(()),
         other => other?,
     };
-    let directory = fs::canonicalize(within).context("the datadir")?.join(name);
     match mountinfo::below(&mounts, &directory).next() {
         Some(mount) => {
             let point = &mount.mountpoint;

@@ -177,9 +177,7 @@ fn refuse_busy(cx: &Context, name: &Name, force: bool) -> Result<()> {
     if !force {
         return Ok(());
     }
-    if cx.paths.filesystems().exists() {
-        mounted::refuse_below(&cx.paths, &cx.paths.filesystems(), name.as_str())?;
-    }
+    mounted::refuse_below(&cx.paths, &cx.paths.filesystems(), name.as_str())?;
     match needed::containers(cx, name, true)?.as_slice() {
         [] => Ok(()),
         some => {
