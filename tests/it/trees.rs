@@ -199,7 +199,7 @@ impl Stage {
         }
         let text = |known: &Known| {
             let mut text = Vec::new();
-            let lines = manifest::render_with(&tree, known, |line| {
+            let lines = manifest::render_with(&tree, known, &|| Ok(()), |line| {
                 text.extend_from_slice(line);
                 Ok(())
             });

@@ -137,13 +137,14 @@ fn complete(mut line: Vec<u8>, content: Option<Content>, heed: Heed<'_>, buffer:
 /// The size is in the line: what is added behind it meanwhile is no part of this, and its end need not be asked for.
 fn digest((file, size): &Content, heed: Heed<'_>, buffer: &mut [u8]) -> Result<Digest> {
     let (mut hasher, mut at, mut heeded) = (Hasher::new(Algorithm::Sha256), 0, 0);
-    let mut data = (0, if *size < LARGE { u64::MAX } else { 0 });
+    // The run of data that is read, or the next one.
+    let (mut begin, mut end) = (0, if *size < LARGE { u64::MAX } else { 0 });
     while at < *size {
-        if at >= data.1 {
-            data = copy::next_data(file, at)?.unwrap_or((u64::MAX, u64::MAX));
+        if at >= end {
+            (begin, end) = copy::next_data(file, at)?.unwrap_or((u64::MAX, u64::MAX));
         }
-        let is_hole = at < data.0;
-        let run = (*size).min(if is_hole { data.0 } else { data.1 }) - at;
+        let is_hole = at < begin;
+        let run = (*size).min(if is_hole { begin } else { end }) - at;
         let wanted = buffer.len().min(usize::try_from(run).unwrap_or(usize::MAX));
         let part = buffer.get_mut(..wanted).unwrap_or_default();
         let length = match is_hole {

@@ -53,7 +53,7 @@ pub struct Verdict {
 pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known, heed: Heed<'_>) -> Result<Digest> {
     let file = folder.create_file(origin::manifest_file(name), 0o600)?;
     let mut file = BufWriter::with_capacity(64 * 1024, file);
-    let digest = rendered(tree, known, heed, |line| file.write_all(line).context("writing a manifest"))?;
+    let digest = render_with(tree, known, heed, |line| file.write_all(line).context("writing a manifest"))?;
     file.flush().context("writing a manifest")?;
     Ok(digest)
 }
@@ -65,15 +65,16 @@ pub fn overlay_mark(folder: &Dir, name: &Name) -> Result<Option<(String, String)
 
 /// Hands out the manifest, a line with its end at a time, and gives its digest. Errors name the entry.
 pub fn render(tree: &Dir, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
-    render_with(tree, &Known::nothing(), out)
+    render_with(tree, &Known::nothing(), &|| Ok(()), out)
 }
 
-/// The same without a look at the files that are `known`.
-pub fn render_with(tree: &Dir, known: &Known, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
-    rendered(tree, known, &|| Ok(()), out)
-}
-
-fn rendered(tree: &Dir, known: &Known, heed: Heed<'_>, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
+/// The same without a look at the files that are `known`; an error of `heed` ends it.
+pub fn render_with(
+    tree: &Dir,
+    known: &Known,
+    heed: Heed<'_>,
+    mut out: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut line = |line: &[u8]| {
         hasher.update(line);
