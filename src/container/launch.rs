@@ -83,11 +83,10 @@ fn reach(guest: &mut Guest, verb: &mut Verb<'_>, wait: Wait<'_>) -> Result<Optio
         Err(error) => {
             guest.leader().check_alive()?;
             // A manager without a socket was never asked; whether the container can be entered is another question.
-            let entered = guest.inside(wait.no_longer_than(LOOK_LIMIT)).map(drop);
-            if entered.is_err() {
+            if let Err(error) = guest.inside(wait.no_longer_than(LOOK_LIMIT)).map(drop) {
                 guest.leader().check_alive()?;
+                return Err(error.context("no process gets into the container, it may be frozen"));
             }
-            entered.context("no process gets into the container, it may be frozen")?;
             (verb.say)(&format!("the container's systemd does not answer, so it is entered directly ({error})"));
             Ok(None)
         }

@@ -133,7 +133,7 @@ fn directory(source: &Dir, around: &Surroundings<'_>, job: &Job<'_>, mut writer:
         let (except, cross_mounts) = ([stage.meta()?], *cross_mounts);
         let runs = source.meta()?.is_same(&Dir::open(Path::new("/"))?.meta()?);
         if runs {
-            (around.say)(running(cross_mounts));
+            (around.say)(&running(cross_mounts));
         }
         let options =
             dir::Options { cross_mounts, runs, datadir, except: &except, heed: &heed, ..dir::Options::default() };
@@ -145,17 +145,12 @@ fn directory(source: &Dir, around: &Surroundings<'_>, job: &Job<'_>, mut writer:
 }
 
 /// What is told of a copy of this machine's own `/`.
-fn running(cross_mounts: bool) -> &'static str {
-    match cross_mounts {
-        false => {
-            "this is the system that runs here: what is mounted below it and the datadir are left out, its secrets are not \
-             ('sdme create' alone makes a clone of it without them)"
-        }
-        true => {
-            "this is the system that runs here: what its kernel makes up and the datadir are left out, its secrets are not \
-             ('sdme create' alone makes a clone of it without them)"
-        }
-    }
+fn running(cross_mounts: bool) -> String {
+    let left_out = if cross_mounts { "what its kernel makes up" } else { "what is mounted below it" };
+    format!(
+        "this is the system that runs here: {left_out} and the datadir are left out, its secrets are not ('sdme create' alone \
+         makes a clone of it without them)"
+    )
 }
 
 fn open(source: &Source, around: &Surroundings<'_>) -> Result<Bytes> {

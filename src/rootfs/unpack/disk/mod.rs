@@ -204,12 +204,11 @@ fn copy(part: &Part, parts: &[Part], job: &Job<'_>, writer: &mut Writer) -> Resu
     let options = dir::Options {
         // A btrfs' inner subvolumes: nothing else can be mounted in there.
         cross_mounts: true,
-        runs: false,
-        datadir: None,
         except: &except,
         below: &part.place,
         covered: &covered,
         heed: job.heed,
+        ..dir::Options::default()
     };
     dir::copy(&part.dir, writer, &options)
 }
