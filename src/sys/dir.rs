@@ -12,30 +12,28 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Filesystems of the kernel's own, by their magic numbers (linux/magic.h): binderfs, binfmt_misc, bpf, cgroup, cgroup2,
-/// configfs, debugfs, devpts, efivarfs, fusectl, mqueue, nsfs, proc, pstore, rpc_pipefs, securityfs, selinuxfs, smackfs,
-/// sysfs, tracefs.
+/// Filesystems of the kernel's own, by their magic numbers (linux/magic.h).
 const MADE_UP: [u64; 20] = [
-    0x6c6f_6f70,
-    0x4249_4e4d,
-    0xcafe_4a11,
-    0x0027_e0eb,
-    0x6367_7270,
-    0x6265_6570,
-    0x6462_6720,
-    0x0000_1cd1,
-    0xde5e_81e4,
-    0x6573_5543,
-    0x1980_0202,
-    0x6e73_6673,
-    0x0000_9fa0,
-    0x6165_676c,
-    0x6759_6969,
-    0x7363_6673,
-    0xf97c_ff8c,
-    0x4341_5d53,
-    0x6265_6572,
-    0x7472_6163,
+    0x6c6f_6f70, // binderfs
+    0x4249_4e4d, // binfmt_misc
+    0xcafe_4a11, // bpf
+    0x0027_e0eb, // cgroup
+    0x6367_7270, // cgroup2
+    0x6265_6570, // configfs
+    0x6462_6720, // debugfs
+    0x0000_1cd1, // devpts
+    0xde5e_81e4, // efivarfs
+    0x6573_5543, // fusectl
+    0x1980_0202, // mqueue
+    0x6e73_6673, // nsfs
+    0x0000_9fa0, // proc
+    0x6165_676c, // pstore
+    0x6759_6969, // rpc_pipefs
+    0x7363_6673, // securityfs
+    0xf97c_ff8c, // selinuxfs
+    0x4341_5d53, // smackfs
+    0x6265_6572, // sysfs
+    0x7472_6163, // tracefs
 ];
 /// Bytes that one getdents64(2) may fill: some hundred entries.
 const ENTRIES_BUFFER: usize = 32 * 1024;
