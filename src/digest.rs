@@ -4,6 +4,7 @@
 //! hexadecimal (image-spec 1.1, descriptor.md, "Registered algorithms"): its text is safe as a file name.
 
 pub mod blake2b;
+pub mod twin;
 
 use crate::error::{Error, Result};
 use std::fmt;

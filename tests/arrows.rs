@@ -14,7 +14,8 @@ const STEPS: &[&[&str]] = &[
     &["store"],
     &["systemd", "oci", "disk", "http"],
     &["dbus", "stream", "cli", "ui", "config"],
-    &["sys", "text", "digest", "codec"],
+    &["text", "digest"],
+    &["sys", "codec"],
     &["error", "paths"],
 ];
 

@@ -1,8 +1,9 @@
 //! A blob's bytes, read once: no more than it is said to have, hashed as they pass, and their end given only when size and
 //! digest are right.
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
+use crate::stream::tar::{ArchiveHasher, Digests};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ pub struct Blob<R> {
     size: u64,
     passed: u64,
     /// None: nobody said a digest, as in archives of `docker save`.
-    expected: Option<(Digest, Hasher)>,
+    expected: Option<(Digest, ArchiveHasher)>,
     whole: Whole,
 }
 
@@ -35,7 +36,7 @@ impl Whole {
 
 impl<R: Read> Blob<R> {
     pub fn new(source: R, digest: Digest, size: u64) -> Blob<R> {
-        let hasher = Hasher::new(digest.algorithm());
+        let hasher = ArchiveHasher::new(digest.algorithm());
         Blob {
             source,
             name: digest.to_string(),
@@ -55,6 +56,11 @@ impl<R: Read> Blob<R> {
         self.whole.clone()
     }
 
+    /// Should it be an archive as it is: where the digests of its files are told.
+    pub fn digests(&self) -> Digests {
+        self.expected.as_ref().map(|(_, hasher)| hasher.digests()).unwrap_or_default()
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -72,7 +78,7 @@ impl<R: Read> Blob<R> {
             )));
         }
         if let Some((expected, hasher)) = self.expected.take() {
-            let found = hasher.finish();
+            let found = hasher.digest();
             if found != expected {
                 return Err(Error::invalid(format!("blob {name}: its bytes have the digest {found}")));
             }

@@ -1,9 +1,10 @@
 //! What is checked of a source's bytes while they pass: their digest, always; whatever else was asked for. A tree counts
 //! only when the seal has been seen.
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::rootfs::signature::Verifier;
+use crate::stream::tar::{ArchiveHasher, Digests};
 use crate::stream::verify::{Piece, Verify, mismatch};
 use std::io::Read;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -39,11 +40,13 @@ pub struct Seal {
     pub verified: String,
 }
 
-/// A reader that hands on and checks, and where the seal comes when it has been read to its end.
-pub fn sealing<R: Read>(source: R, mut demands: Demands) -> (impl Read + use<R>, Receiver<Result<Seal>>) {
+/// A reader that hands on and checks; where the seal comes when it has been read to its end; and, should it be an archive as it is,
+/// where the digests of its files are told.
+pub fn sealing<R: Read>(source: R, mut demands: Demands) -> (impl Read + use<R>, Receiver<Result<Seal>>, Digests) {
     let (seal, seen) = sync_channel(1);
     let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
-    let mut hasher = Hasher::new(algorithm);
+    let mut hasher = ArchiveHasher::new(algorithm);
+    let digests = hasher.digests();
     let verify = move |piece: Piece<'_>| match piece {
         Piece::Bytes(bytes) => {
             hasher.update(bytes);
@@ -51,11 +54,11 @@ pub fn sealing<R: Read>(source: R, mut demands: Demands) -> (impl Read + use<R>,
         }
         Piece::End => {
             // Nobody waits for it any more when the import has failed.
-            let _ = seal.try_send(judge(hasher.clone().finish(), std::mem::take(&mut demands)));
+            let _ = seal.try_send(judge(hasher.digest(), std::mem::take(&mut demands)));
             Ok(())
         }
     };
-    (Verify::new(source, verify), seen)
+    (Verify::new(source, verify), seen, digests)
 }
 
 /// Waits for the seal of a source that was read to its end.
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], demands: Demands) -> Result<Seal> {
-        let (mut reader, seal) = sealing(bytes, demands);
+        let (mut reader, seal, _) = sealing(bytes, demands);
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         assert_eq!(all, bytes);
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_was_not_read_to_its_end_has_no_seal() {
-        let (mut reader, seal) = sealing(&b"abc"[..], Demands::default());
+        let (mut reader, seal, _) = sealing(&b"abc"[..], Demands::default());
         reader.read_exact(&mut [0; 3]).unwrap();
         drop(reader);
         assert!(seen(&seal).is_err());

@@ -24,6 +24,7 @@ pub mod process;
 pub mod pty;
 pub mod resolve;
 pub mod seccomp;
+pub mod sha_ni;
 pub mod signal;
 pub mod socket;
 pub mod source;

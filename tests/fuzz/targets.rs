@@ -6,7 +6,7 @@ use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
 use sdme::dbus::message::Message;
 use sdme::dbus::{Endian, Limits, address, decode, encode, header, name, signature};
-use sdme::digest::Digest;
+use sdme::digest::{Algorithm, Digest, Hasher};
 use sdme::disk::qcow2::Image;
 use sdme::disk::{ReadAt, partition, probe};
 use sdme::http::chunked::Decoder;
@@ -263,7 +263,8 @@ fn minisign(bytes: &[u8]) {
     }
 }
 
-/// Every header is given the checksum that it needs; what is read does not depend on the pieces in which it comes.
+/// Every header is given the checksum that it needs; what is read does not depend on the pieces in which it comes, and the digest that
+/// whoever hashed the stream tells of a file is that of the bytes that are read.
 fn tar_archive(bytes: &[u8]) {
     let mut bytes = bytes.to_vec();
     for block in bytes.chunks_exact_mut(tar::BLOCK).filter(|block| block[257..].starts_with(b"ustar")) {
@@ -272,7 +273,10 @@ fn tar_archive(bytes: &[u8]) {
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     }
     let whole = entries(Archive::new(&bytes[..]), 1 << 16);
-    let pieces = entries(Archive::new(Pieces(&bytes)), 100);
+    let mut hasher = tar::ArchiveHasher::new(Algorithm::Sha256);
+    bytes.chunks(97).for_each(|piece| hasher.update(piece));
+    assert_eq!(hasher.digest(), Digest::of(Algorithm::Sha256, &bytes));
+    let pieces = entries(Archive::new(Pieces(&bytes)).with_digests(hasher.digests()), 100);
     assert_eq!(whole, pieces);
 }
 
@@ -293,13 +297,17 @@ fn entries(mut archive: Archive<'_>, piece: usize) -> Result<(Vec<tar::Entry>, u
     while let Some(entry) = archive.next().map_err(|error| error.to_string())? {
         assert!(!entry.path.contains(&0) && entry.mode <= 0o7777 && entry.uid != u32::MAX && entry.gid != u32::MAX);
         assert!(entry.modified.1 < 1_000_000_000);
-        let mut end = 0;
+        let (span, mut data, mut end) = (archive.digested(), Hasher::new(Algorithm::Sha256), 0);
         while let Some(chunk) = archive.read(&mut buffer).map_err(|error| error.to_string())? {
             assert!(chunk.offset >= end && chunk.length > 0);
             end = chunk.offset + chunk.length as u64;
             assert!(end <= entry.size);
             let fold = |hash: u64, byte: &u8| hash.wrapping_mul(31).wrapping_add(u64::from(*byte));
             hash = buffer[..chunk.length].iter().fold(hash, fold);
+            data.update(&buffer[..chunk.length]);
+        }
+        if let Some(span) = span {
+            assert_eq!(archive.digest(span).map(Digest::of_sha256), Some(data.finish()));
         }
         seen.push(entry);
     }

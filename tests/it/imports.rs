@@ -8,6 +8,7 @@ use crate::trees::{Tree, differences, snapshot};
 use rustix::fs::{CWD, FileType, Mode};
 use sdme::sys::dir::Dir;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -558,4 +559,40 @@ fn a_tree_has_one_digest_with_holes_and_without() {
         tree.split('"').next().unwrap().to_string()
     };
     assert_eq!(digest_of("always"), digest_of("never"));
+}
+
+/// The digests of a plain archive's files are taken with the archive's own, those of a compressed one's and of a directory's
+/// one by one. Sizes around a block of SHA-256, of tar, and of what is read at a time; a pipe that gives a little at a time.
+#[test]
+fn a_tree_has_one_digest_in_whatever_it_comes() {
+    let Some(place) = Place::new("digests") else { return };
+    let top = system(&place);
+    for size in [0, 1, 55, 56, 63, 64, 65, 511, 512, 513, (1 << 20) - 1, (1 << 20) + 1, 3_000_000] {
+        let bytes: Vec<u8> = (0..size).map(|at: usize| (at * 7 + at / 251) as u8).collect();
+        fs::write(top.join(format!("etc/{size}")), bytes).unwrap();
+    }
+    let made = "
+        name=etc/$(printf %070d 7); mkdir $name; echo long >$name/$(printf %070d 7); ln etc/65 etc/linked; truncate -s 5M etc/holes; echo x >>etc/holes
+        find . -exec touch -h -d @1 {} +
+        for format in ustar gnu posix; do tar -C . --format=$format -cf ../$format.tar .; done
+        tar -C . --format=posix -S -cf ../sparse.tar .; bsdtar -cf ../bsdtar.tar .; gzip -k ../posix.tar";
+    assert!(Command::new("sh").args(["-ec", made]).current_dir(&top).status().unwrap().success());
+    let tree = |ran: Ran| {
+        let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
+        tree.split('"').next().unwrap().to_string()
+    };
+    let expected = tree(place.import(&top, &["-f", "--json"]));
+    for archive in ["ustar.tar", "gnu.tar", "posix.tar", "sparse.tar", "bsdtar.tar", "posix.tar.gz"] {
+        let archive = place.sandbox.dir.join(archive);
+        assert_eq!(tree(place.import(&archive, &["-f", "--json"])), expected, "{archive:?}");
+        assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0), "{archive:?}");
+    }
+    let mut child = place.sandbox.command(&["fs", "import", "bad", "-", "-f", "--json"]);
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    for piece in fs::read(place.sandbox.dir.join("posix.tar")).unwrap().chunks(4097) {
+        pipe.write_all(piece).unwrap();
+    }
+    drop(pipe);
+    assert_eq!(tree(ran(child.wait_with_output().unwrap())), expected, "a pipe");
 }

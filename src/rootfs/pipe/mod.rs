@@ -175,7 +175,7 @@ fn stream(
     mut writer: Writer,
 ) -> Result<Unpacked> {
     let taken = around.progress.counter();
-    let (sealed, seal) = seal::sealing(Count::new(bytes, taken.clone()), demands);
+    let (sealed, seal, digests) = seal::sealing(Count::new(bytes, taken.clone()), demands);
     let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
     let mut plain = Peek::new(decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?);
@@ -198,6 +198,10 @@ fn stream(
         _ => {
             job.image.refuse_name()?;
             let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            // What was hashed is what is read here.
+            if compression == Compression::None {
+                archive = archive.with_digests(digests);
+            }
             unpack_tar::unpack(&mut archive, &mut writer)?;
             archive.finish()?;
             ("tar", String::new())

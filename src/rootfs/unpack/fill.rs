@@ -22,7 +22,8 @@ enum Step {
     Open,
     /// These bytes of the batch, to this place in the file.
     Write(u64, Range<usize>),
-    Close,
+    /// With the SHA-256 of its bytes, where somebody else has taken it.
+    Close(Option<[u8; 32]>),
 }
 
 struct Batch {
@@ -75,7 +76,8 @@ impl Filler {
         if self.batch.files.len() == BATCH_FILES {
             self.flush()?;
         }
-        self.batch.files.push(file);
+        let span = archive.digested();
+        self.batch.files.push(if span.is_some() { file.unhashed() } else { file });
         self.batch.steps.push(Step::Open);
         while let Some(chunk) = archive.read(self.batch.room())? {
             let end = self.batch.used + chunk.length;
@@ -85,7 +87,7 @@ impl Filler {
                 self.flush()?;
             }
         }
-        self.batch.steps.push(Step::Close);
+        self.batch.steps.push(Step::Close(span.and_then(|span| archive.digest(span))));
         Ok(())
     }
 
@@ -106,7 +108,7 @@ fn work(to_do: &Receiver<Batch>, done: &Sender<Batch>) -> Result<()> {
             match step {
                 Step::Open => open = files.next(),
                 Step::Write(offset, range) => write(&mut open, offset, batch.bytes.get(range).unwrap_or_default())?,
-                Step::Close => open.take().map_or(Ok(()), FileWriter::finish)?,
+                Step::Close(digest) => open.take().map_or(Ok(()), |file| file.finish_as(digest))?,
             }
         }
         drop(files);

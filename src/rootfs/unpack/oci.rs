@@ -8,7 +8,7 @@
 //! no tool writes them, and tools differ in what they make of them. Whiteouts of names below symlinks are resolved in the tree
 //! by the writer; of what does not exist they are nothing.
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::oci::blobs::Whole;
 use crate::oci::image::{self, Image, Layer};
@@ -23,7 +23,7 @@ use crate::stream::count::{Count, Counter};
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
 use crate::stream::ratio::Ratio;
-use crate::stream::tar::Archive;
+use crate::stream::tar::{Archive, ArchiveHasher, Digests};
 use crate::stream::verify::{Piece, Verify};
 use crate::sys::dir::Dir;
 use std::io::Read;
@@ -91,11 +91,13 @@ struct Stream {
     /// Its stored bytes and its tar stream were read to their ends, and were right.
     stored: Whole,
     plain: Whole,
+    /// Of its files, as whoever hashes it finds them.
+    digests: Digests,
 }
 
 fn begin(layout: &Dir, image: &Image, layer: &Layer, bounds: &Bounds) -> Result<Stream> {
     let blob = image.open_layer(layout, layer)?;
-    let (name, stored) = (blob.name().to_string(), blob.whole());
+    let (name, stored, digests) = (blob.name().to_string(), blob.whole(), blob.digests());
     let mut blob = Peek::new(blob);
     let compression = decompress::sniff(blob.peek(HEAD).with_context(|| name.clone())?);
     // The digest of what is not compressed has been checked when it is the stored one's.
@@ -104,25 +106,26 @@ fn begin(layout: &Dir, image: &Image, layer: &Layer, bounds: &Bounds) -> Result<
     let packed = Box::new(Count::new(blob, counter.clone()));
     let bytes = Ratio::new(decompress::open_within(packed, compression, bounds.decoding())?, counter, bounds.ratio);
     Ok(match is_checked {
-        true => Stream { name, bytes: Box::new(bytes), plain: stored.clone(), stored },
+        true => Stream { name, bytes: Box::new(bytes), plain: stored.clone(), stored, digests },
         false => {
-            let (hashed, plain) = hashed(bytes, layer.diff_id);
+            let (hashed, plain, digests) = hashed(bytes, layer.diff_id);
             let bytes = Box::new(Ahead::new(hashed).context("starting a hasher")?);
-            Stream { name, bytes, stored, plain }
+            Stream { name, bytes, stored, plain, digests }
         }
     })
 }
 
 /// A tar stream that ends only if it has this digest.
-fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole) {
+fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole, Digests) {
     let whole = Whole::default();
-    let (told, mut hasher) = (whole.clone(), Hasher::new(expected.algorithm()));
+    let (told, mut hasher) = (whole.clone(), ArchiveHasher::new(expected.algorithm()));
+    let digests = hasher.digests();
     let verify = move |piece: Piece<'_>| match piece {
         Piece::Bytes(bytes) => {
             hasher.update(bytes);
             Ok(())
         }
-        Piece::End => match hasher.clone().finish() {
+        Piece::End => match hasher.digest() {
             found if found == expected => {
                 told.set();
                 Ok(())
@@ -130,13 +133,14 @@ fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole) {
             found => Err(Error::invalid(format!("its tar stream is {found}, the image's config has {expected}"))),
         },
     };
-    (Verify::new(source, verify), whole)
+    (Verify::new(source, verify), whole, digests)
 }
 
 impl Stream {
     fn unpack(self, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
         // The digest tells a stream that is cut short; some tools write no end of archive.
-        let mut archive = Archive::new(self.bytes).with_open_end().with_limit(writer.bounds().header);
+        let mut archive =
+            Archive::new(self.bytes).with_open_end().with_limit(writer.bounds().header).with_digests(self.digests);
         unpack(&mut archive, writer, filler)?;
         archive.finish()?;
         match self.stored.is_whole() && self.plain.is_whole() {

@@ -56,6 +56,12 @@ impl FileWriter {
         FileWriter { file, path: path.to_vec(), size, end: 0, attributes, hand, digest, ledger }
     }
 
+    /// Somebody else takes the digest of its bytes.
+    pub(in crate::rootfs) fn unhashed(mut self) -> FileWriter {
+        self.digest.hasher = None;
+        self
+    }
+
     /// Errors: `Invalid` for bytes past the size that was announced (and counted).
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.reserve(offset, bytes.len() as u64)?;
@@ -84,8 +90,13 @@ impl FileWriter {
 
     /// Owner, mode, extended attributes and times; after the last byte, because a write takes some of them away.
     pub fn finish(self) -> Result<()> {
+        self.finish_as(None)
+    }
+
+    /// The same of a file whose bytes, all of them, have this SHA-256, as whoever hashed them says.
+    pub(in crate::rootfs) fn finish_as(self, told: Option<[u8; 32]>) -> Result<()> {
         self.complete().with_context(|| shown(&self.path))?;
-        let digest = self.digest.finish(self.size);
+        let digest = told.or_else(|| self.digest.finish(self.size));
         let facts = Facts::of(Kind::File, &self.attributes).zip(digest);
         let facts = facts.map(|(facts, sha256)| Facts { size: self.size, sha256, ..facts });
         self.ledger.known.set(self.ledger.birth, facts);

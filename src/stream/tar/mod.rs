@@ -5,6 +5,7 @@
 //! (docs/design.md, "How is a tar archive read?").
 
 pub mod acl;
+mod digests;
 mod entry;
 mod header;
 mod index;
@@ -13,6 +14,7 @@ mod listing;
 pub mod pax;
 mod sparse;
 
+pub use digests::{ArchiveHasher, Digests, Span};
 pub use header::{BLOCK, is_header};
 
 use crate::error::{Context, Error, Result};
@@ -69,6 +71,7 @@ pub struct Archive<'a> {
     data: Data,
     notes: Notes,
     limit: u64,
+    digests: Digests,
     /// The end need not be marked.
     open_end: bool,
     ended: bool,
@@ -95,6 +98,7 @@ impl<'a> Archive<'a> {
             data: Data::default(),
             notes: Notes::default(),
             limit: HEADER_MAX,
+            digests: Digests::default(),
             open_end: false,
             ended: false,
         }
@@ -111,6 +115,23 @@ impl<'a> Archive<'a> {
     pub fn with_open_end(mut self) -> Archive<'a> {
         self.open_end = true;
         self
+    }
+
+    /// Somebody hashes what is read here, beginning with its first byte, and tells the digests of files.
+    pub fn with_digests(mut self, digests: Digests) -> Archive<'a> {
+        self.digests = digests;
+        self
+    }
+
+    /// Of the entry just given, none of which has been read: where its data is, if [`Archive::digest`] will be known at its end.
+    pub fn digested(&self) -> Option<Span> {
+        let span = Span { begin: self.input.position(), length: self.data.left };
+        (self.data.runs.len() == 0 && self.digests.has(span)).then_some(span)
+    }
+
+    /// The SHA-256 of the data that was read from there.
+    pub fn digest(&self, span: Span) -> Option<[u8; 32]> {
+        self.digests.of(span)
     }
 
     /// What was left out so far.
