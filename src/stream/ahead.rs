@@ -40,9 +40,14 @@ enum End {
 impl Ahead {
     /// Starts reading at once. Errors: no thread can be had.
     pub fn new(source: impl Read + Send + 'static) -> io::Result<Ahead> {
-        let (full_in, full) = sync_channel(BUFFERS);
+        Ahead::with_buffers(source, BUFFERS)
+    }
+
+    /// The same with so many megabytes that go round: where what is read comes unevenly, and its reader takes it unevenly.
+    pub fn with_buffers(source: impl Read + Send + 'static, buffers: usize) -> io::Result<Ahead> {
+        let (full_in, full) = sync_channel(buffers);
         let (empty, empty_out) = channel();
-        for _ in 0..BUFFERS {
+        for _ in 0..buffers {
             // The other end is in scope: this cannot fail.
             let _ = empty.send(vec![0; BUFFER]);
         }
