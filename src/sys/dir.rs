@@ -60,8 +60,7 @@ pub struct Space {
 impl Dir {
     /// Opens a path of ours; symlinks in it are followed.
     pub fn open(path: &Path) -> Result<Dir> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty());
+        let fd = open_to_read(CWD, path, OFlags::DIRECTORY);
         fd.map(Dir).map_err(|errno| Error::os(errno, format!("open({path:?}, O_DIRECTORY)")))
     }
 
@@ -117,8 +116,7 @@ impl Dir {
     }
 
     fn open_at(&self, name: &OsStr) -> Result<Dir> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(self, name, flags, Mode::empty());
+        let fd = open_to_read(self.as_fd(), name, OFlags::DIRECTORY | OFlags::NOFOLLOW);
         fd.map(Dir).map_err(|errno| Error::os(errno, format!("openat({name:?}, O_DIRECTORY|O_NOFOLLOW)")))
     }
 
@@ -174,8 +172,7 @@ impl Dir {
     /// The same, with what it is.
     pub fn open_file_meta(&self, name: impl AsRef<OsStr>) -> Result<(File, Meta)> {
         let name = component(name.as_ref())?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(self, name, flags, Mode::empty())
+        let fd = open_to_read(self.as_fd(), name, OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)
             .map_err(|errno| Error::os(errno, format!("openat({name:?}, O_RDONLY|O_NOFOLLOW)")))?;
         let meta = meta::of(&fd)?;
         if meta.kind != meta::Kind::File {
@@ -396,6 +393,16 @@ pub fn path_of(fd: impl AsFd) -> Result<PathBuf> {
     let path =
         rustix::fs::readlink(&*link, Vec::new()).map_err(|errno| Error::os(errno, format!("readlink({link:?})")))?;
     Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
+}
+
+/// Opens for reading, and leaves the time of access alone where that may be: the owner of a file may, and root. A walk over a
+/// tree would else write to every inode in it.
+fn open_to_read(at: BorrowedFd<'_>, path: impl rustix::path::Arg + Copy, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
+    match rustix::fs::openat(at, path, flags | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => rustix::fs::openat(at, path, flags, Mode::empty()),
+        other => other,
+    }
 }
 
 /// A name with a slash, or `..`, would leave the directory.

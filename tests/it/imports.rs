@@ -596,3 +596,28 @@ fn a_tree_has_one_digest_in_whatever_it_comes() {
     drop(pipe);
     assert_eq!(tree(ran(child.wait_with_output().unwrap())), expected, "a pipe");
 }
+
+/// A walk over a tree, to import it or to verify it, writes nothing: not the times at which its files and directories were read.
+#[test]
+fn what_is_read_keeps_its_times_of_access() {
+    let Some(place) = Place::new("atime") else { return };
+    let top = system(&place);
+    // Older than the last change: what a filesystem with relatime, the usual option, moves at the next reading.
+    let age = |top: &Path| {
+        let aged = Command::new("find").arg(top).args(["-exec", "touch", "-h", "-a", "-d", "@1", "{}", "+"]).status();
+        assert!(aged.unwrap().success());
+    };
+    let moved = |top: &Path| {
+        let found =
+            Command::new("find").arg(top).args(["!", "-type", "l", "-newerat", "@1", "-print"]).output().unwrap();
+        assert!(found.status.success(), "{found:?}");
+        String::from_utf8(found.stdout).unwrap()
+    };
+    age(&top);
+    assert_eq!(place.import(&top, &[]).code, Some(0));
+    assert_eq!(moved(&top), "");
+    let tree = place.filesystems().join("bad");
+    age(&tree);
+    assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0));
+    assert_eq!(moved(&tree), "");
+}
