@@ -45,6 +45,8 @@ pub struct Shared<'a> {
     has_reflinked: AtomicBool,
     /// Files that changed meanwhile; None where that is an error.
     unsteady: Option<Mutex<Vec<Vec<u8>>>>,
+    /// Batches that are done with: each is memory that would else go back to the kernel, and come again as pages of zeros.
+    spare: Mutex<Vec<Vec<Job>>>,
 }
 
 /// The walk's end of the queue.
@@ -67,7 +69,7 @@ pub fn start<'scope, 'env>(
     for _ in 0..threads {
         Builder::new().spawn_scoped(scope, || work(shared, receiver)).context("starting a thread")?;
     }
-    Ok(Queue { shared, sender, batch: Vec::with_capacity(BATCH_FILES), bytes: 0 })
+    Ok(Queue { shared, sender, batch: shared.new_batch(), bytes: 0 })
 }
 
 impl Queue<'_> {
@@ -81,7 +83,7 @@ impl Queue<'_> {
     /// Hands over what has gathered.
     pub fn flush(&mut self) -> Result<()> {
         self.bytes = 0;
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_FILES));
+        let batch = std::mem::replace(&mut self.batch, self.shared.new_batch());
         // Nobody is left to take it only after a failure.
         let _ = self.sender.send(batch);
         self.shared.result()
@@ -98,6 +100,7 @@ impl<'a> Shared<'a> {
             no_reflink: AtomicBool::new(false),
             has_reflinked: AtomicBool::new(false),
             unsteady: runs.then(Mutex::default),
+            spare: Mutex::default(),
         }
     }
 
@@ -122,6 +125,11 @@ impl<'a> Shared<'a> {
         error.clone().map_or(Ok(()), Err)
     }
 
+    fn new_batch(&self) -> Vec<Job> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        spare.unwrap_or_else(|| Vec::with_capacity(BATCH_FILES))
+    }
+
     fn fail(&self, error: Error) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.failed.store(true, Ordering::Relaxed);
@@ -135,13 +143,14 @@ fn work(shared: &Shared<'_>, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
             let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
             receiver.as_ref().and_then(|receiver| receiver.recv().ok())
         };
-        let Some(batch) = next else { return };
+        let Some(mut batch) = next else { return };
         // After a failure the queue is emptied, so that nobody waits for a place in it.
-        for job in batch {
+        for job in batch.drain(..) {
             if !shared.failed.load(Ordering::Relaxed) {
                 transfer(job, shared, &mut buffer).unwrap_or_else(|error| shared.fail(error));
             }
         }
+        shared.spare.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
     }
 }
 
