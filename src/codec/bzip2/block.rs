@@ -12,6 +12,8 @@ const LARGEST: usize = 900_000;
 const GROUP: usize = 50;
 /// Codes of a block.
 const CODES: usize = 6;
+/// Bytes that may be written past the end of a run.
+const SPARE: usize = 16;
 
 const RUN_B: u16 = 1;
 
@@ -22,10 +24,18 @@ pub enum Failure {
     Corrupt(&'static str),
 }
 
+/// What a block is decoded in, to be used again: four megabytes and a half at most.
+#[derive(Default)]
+pub struct Memory {
+    /// The bytes that the symbols stand for, sorted by what follows them; room for the largest block, always.
+    sorted: Vec<u8>,
+    /// For each place a byte and, above it, the place of the byte that follows.
+    chain: Vec<u32>,
+}
+
 /// A block whose bytes can be had one after the other.
 pub struct Block {
-    /// For each place the byte there and, above it, the place of the byte that follows.
-    chain: Vec<u32>,
+    memory: Memory,
     place: u32,
     left: usize,
     /// The byte before, and how often it stood there in a row.
@@ -38,10 +48,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// Decodes a block that fills these bits exactly. `chain` is memory to be used again.
-    pub fn decode(bits: &Bits, chain: Vec<u32>) -> Result<Block, Failure> {
+    /// Decodes a block that fills these bits exactly.
+    pub fn decode(bits: &Bits, memory: Memory) -> Result<Block, Failure> {
         let mut reader = bits.reader();
-        let block = Block::read(&mut reader, chain);
+        let block = Block::read(&mut reader, memory);
         match reader.taken().cmp(&(bits.start + bits.length)) {
             // Whatever was read there was not the block's.
             std::cmp::Ordering::Greater => Err(Failure::Short),
@@ -50,23 +60,26 @@ impl Block {
         }
     }
 
-    fn read(reader: &mut Reader<'_>, mut chain: Vec<u32>) -> Result<Block, Failure> {
+    fn read(reader: &mut Reader<'_>, mut memory: Memory) -> Result<Block, Failure> {
         let (_magic, expected) = ((reader.take(24), reader.take(24)), reader.take(32));
         if reader.flag() {
             return Err(Failure::Corrupt("a block is randomised, which only bzip2 before 0.9.5 did"));
         }
-        let origin = reader.take(24);
-        chain.clear();
-        let counts = symbols(reader, &mut chain)?;
-        link(&mut chain, counts);
-        let place = chain.get(origin as usize).ok_or(Failure::Corrupt("a block begins outside of itself"))? >> 8;
-        let left = chain.len();
-        Ok(Block { chain, place, left, last: 0, row: 0, repeat: 0, crc: Crc::new(), expected })
+        let place = reader.take(24);
+        memory.sorted.resize(LARGEST + SPARE, 0);
+        let mut sorted = Sorted::new(&mut memory.sorted)?;
+        symbols(reader, &mut sorted)?;
+        let left = sorted.length;
+        sorted.link(&mut memory.chain);
+        if place as usize >= left {
+            return Err(Failure::Corrupt("a block begins outside of itself"));
+        }
+        Ok(Block { memory, place, left, last: 0, row: 0, repeat: 0, crc: Crc::new(), expected })
     }
 
     /// The memory, to be used again.
-    pub fn into_chain(self) -> Vec<u32> {
-        self.chain
+    pub fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// The next bytes; none at the end of a block whose checksum is right.
@@ -96,8 +109,8 @@ impl Block {
         let (mut place, mut last, mut row, mut length) = (self.place, self.last, self.row, 0);
         let most = room.len().min(self.left);
         for target in room.iter_mut().take(most) {
-            // Every place is one of the chain: `link` made them.
-            let entry = self.chain.get(place as usize).copied().unwrap_or(0);
+            // Every place is one of the chain: `Sorted::link` made them.
+            let entry = self.memory.chain.get(place as usize).copied().unwrap_or(0);
             place = entry >> 8;
             let byte = entry as u8;
             *target = byte;
@@ -113,7 +126,7 @@ impl Block {
             // What follows four equal bytes says how many more there are.
             row = 0;
             if self.left > 0 {
-                let entry = self.chain.get(place as usize).copied().unwrap_or(0);
+                let entry = self.memory.chain.get(place as usize).copied().unwrap_or(0);
                 place = entry >> 8;
                 self.repeat = entry & 0xff;
                 self.left -= 1;
@@ -124,8 +137,8 @@ impl Block {
     }
 }
 
-/// Decodes the symbols into `chain`, a byte an entry; how often each byte is there.
-fn symbols(reader: &mut Reader<'_>, chain: &mut Vec<u32>) -> Result<[u32; 256], Failure> {
+/// Decodes the symbols.
+fn symbols(reader: &mut Reader<'_>, sorted: &mut Sorted<'_>) -> Result<(), Failure> {
     let (mut front, used) = alphabet(reader)?;
     let count = reader.take(3) as usize;
     if !(2..=CODES).contains(&count) {
@@ -137,7 +150,6 @@ fn symbols(reader: &mut Reader<'_>, chain: &mut Vec<u32>) -> Result<[u32; 256], 
         codes.push(code(reader, used + 2)?);
     }
     let end = used as u16 + 1;
-    let mut counts = [0; 256];
     let mut run = Run::default();
     for selector in selectors {
         let code = codes.get(usize::from(selector)).ok_or(Failure::Corrupt("a code that is not there"))?;
@@ -149,28 +161,74 @@ fn symbols(reader: &mut Reader<'_>, chain: &mut Vec<u32>) -> Result<[u32; 256], 
                 continue;
             }
             if run.length > 0 {
-                repeat(chain, &mut counts, front.bytes[0], run.take())?;
+                sorted.repeat(front.bytes[0], run.take())?;
             }
             if symbol == end {
-                return Ok(counts);
+                return Ok(());
             }
-            repeat(chain, &mut counts, front.take(usize::from(symbol - 1)), 1)?;
+            sorted.push(front.take(usize::from(symbol - 1)))?;
         }
     }
     Err(Failure::Corrupt("a block without an end"))
 }
 
-#[inline(always)]
-fn repeat(chain: &mut Vec<u32>, counts: &mut [u32; 256], byte: u8, times: usize) -> Result<(), Failure> {
-    if chain.len() + times > LARGEST {
-        return Err(Failure::Corrupt("a block is too large"));
+/// The bytes of a block as they come, and how often each is there.
+struct Sorted<'a> {
+    bytes: &'a mut [u8; LARGEST + SPARE],
+    length: usize,
+    counts: [u32; 256],
+}
+
+const TOO_LARGE: Failure = Failure::Corrupt("a block is too large");
+
+impl Sorted<'_> {
+    fn new(bytes: &mut [u8]) -> Result<Sorted<'_>, Failure> {
+        Ok(Sorted { bytes: bytes.try_into().map_err(|_| TOO_LARGE)?, length: 0, counts: [0; 256] })
     }
-    counts[usize::from(byte)] += times as u32;
-    match times {
-        1 => chain.push(byte.into()),
-        _ => chain.resize(chain.len() + times, byte.into()),
+
+    #[inline(always)]
+    fn push(&mut self, byte: u8) -> Result<(), Failure> {
+        if self.length >= LARGEST {
+            return Err(TOO_LARGE);
+        }
+        self.bytes[self.length] = byte;
+        self.length += 1;
+        self.counts[usize::from(byte)] += 1;
+        Ok(())
     }
-    Ok(())
+
+    /// A run: mostly a short one, so as many as may be spare are written at once.
+    #[inline(always)]
+    fn repeat(&mut self, byte: u8, times: usize) -> Result<(), Failure> {
+        let (begin, end) = (self.length, self.length + times);
+        if end > LARGEST {
+            return Err(TOO_LARGE);
+        }
+        self.bytes[begin..begin + SPARE].fill(byte);
+        if times > SPARE {
+            self.bytes[begin..end].fill(byte);
+        }
+        self.length = end;
+        self.counts[usize::from(byte)] += times as u32;
+        Ok(())
+    }
+
+    /// Makes the chain: where each byte stands once they are sorted, equal ones in their order, the place of its follower.
+    fn link(&self, chain: &mut Vec<u32>) {
+        let mut next = 0;
+        let mut places = self.counts.map(|count| {
+            next += count;
+            next - count
+        });
+        chain.resize(self.length, 0);
+        for (at, byte) in self.bytes.iter().take(self.length).enumerate() {
+            let place = &mut places[usize::from(*byte)];
+            if let Some(entry) = chain.get_mut(*place as usize) {
+                *entry = (at as u32) << 8 | u32::from(*byte);
+            }
+            *place += 1;
+        }
+    }
 }
 
 /// A run of the byte in front, its length in digits of one and two.
@@ -207,9 +265,8 @@ impl Front {
     #[inline(always)]
     fn take(&mut self, place: usize) -> u8 {
         if let (0..16, Some(first)) = (place, self.bytes.first_chunk_mut::<16>()) {
-            let all = u128::from_le_bytes(*first);
-            let byte = (all >> (8 * place)) as u8;
-            *first = forward(all, place, byte).to_le_bytes();
+            let byte = first[place];
+            forward(first, place, byte);
             return byte;
         }
         self.take_far(place & 255)
@@ -227,19 +284,31 @@ impl Front {
             moved = last;
         }
         if let Some(last) = self.bytes.get_mut(place / 16 * 16..).and_then(<[u8]>::first_chunk_mut::<16>) {
-            *last = forward(u128::from_le_bytes(*last), place % 16, moved).to_le_bytes();
+            forward(last, place % 16, moved);
         }
         byte
     }
 }
 
-/// Sixteen bytes as one number: what is before the place moves up by one, and this byte is the first.
+/// Of sixteen bytes what is before the place moves up by one, and this byte is the first.
 #[inline(always)]
-fn forward(all: u128, place: usize, first: u8) -> u128 {
-    let shift = 8 * place as u32;
-    let below = (1u128 << shift) - 1;
-    let above = all >> shift >> 8 << shift << 8;
-    (all & below) << 8 | above | u128::from(first)
+fn forward(bytes: &mut [u8; 16], place: usize, first: u8) {
+    let all = u128::from_le_bytes(*bytes);
+    let moved = UP_TO.get(15 - place % 16..).and_then(<[u8]>::first_chunk).map_or(0, |mask| u128::from_le_bytes(*mask));
+    *bytes = ((all << 8 | u128::from(first)) & moved | all & !moved).to_le_bytes();
+}
+
+/// Any sixteen of these that begin with a one are the mask of the places up to one; shifts by what is not known are slower.
+static UP_TO: [u8; 32] = up_to();
+
+const fn up_to() -> [u8; 32] {
+    let mut mask = [0; 32];
+    let mut at = 0;
+    while at < 16 {
+        mask[at] = 0xff;
+        at += 1;
+    }
+    mask
 }
 
 /// Which bytes the block has, and how many.
@@ -293,25 +362,49 @@ fn code(reader: &mut Reader<'_>, symbols: usize) -> Result<Code, Failure> {
     Code::new(lengths.get(..symbols).unwrap_or_default()).ok_or(Failure::Corrupt("too many codes"))
 }
 
-/// Adds to each entry the place of its follower: sorted, equal bytes stay in their order.
-fn link(chain: &mut [u32], counts: [u32; 256]) {
-    let mut next = 0;
-    let mut places = counts.map(|count| {
-        next += count;
-        next - count
-    });
-    for at in 0..chain.len() {
-        let place = &mut places[(chain[at] & 0xff) as usize];
-        if let Some(entry) = chain.get_mut(*place as usize) {
-            *entry |= (at as u32) << 8;
-        }
-        *place += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_every_length_and_no_more_than_a_block() {
+        let mut memory = vec![9; LARGEST + SPARE];
+        let (mut sorted, mut list) = (Sorted::new(&mut memory).ok().unwrap(), Vec::new());
+        for times in 1..100 {
+            sorted.repeat(times as u8, times).ok().unwrap();
+            sorted.push(0).ok().unwrap();
+            list.extend(vec![times as u8; times]);
+            list.push(0);
+        }
+        assert_eq!(sorted.bytes[..sorted.length], list);
+        assert_eq!((sorted.counts[0], sorted.counts[99], sorted.counts[100]), (99, 99, 0));
+        let left = LARGEST - sorted.length;
+        assert_eq!(sorted.repeat(7, left + 1), Err(TOO_LARGE));
+        assert_eq!(sorted.repeat(7, left - 1), Ok(()));
+        assert_eq!(sorted.repeat(7, 2), Err(TOO_LARGE));
+        assert_eq!((sorted.push(8), sorted.push(8)), (Ok(()), Err(TOO_LARGE)));
+        assert_eq!((sorted.length, sorted.bytes[LARGEST - 2], sorted.bytes[LARGEST - 1]), (LARGEST, 7, 8));
+    }
+
+    /// In memory that held a larger block before.
+    #[test]
+    fn the_chain_goes_through_all_bytes_once() {
+        let mut memory = Memory { sorted: vec![0; LARGEST + SPARE], chain: vec![u32::MAX; 300] };
+        let mut sorted = Sorted::new(&mut memory.sorted).ok().unwrap();
+        // "banana", its rotations sorted: the fourth is the word itself.
+        b"nnbaaa".iter().for_each(|byte| sorted.push(*byte).ok().unwrap());
+        sorted.link(&mut memory.chain);
+        assert_eq!(memory.chain.len(), 6);
+        let mut place = 3;
+        let word: Vec<u8> = (0..6)
+            .map(|_| {
+                let entry = memory.chain[place];
+                place = entry as usize >> 8;
+                entry as u8
+            })
+            .collect();
+        assert_eq!(word, b"banana");
+    }
 
     #[test]
     fn what_is_used_moves_to_the_front() {

@@ -11,7 +11,7 @@ use crate::stream::ordered::{self, Output, Part, Parts, Queue};
 use crate::stream::workers::Workers;
 use crate::stream::{cut, invalid};
 use codec::bzip2::bits::Bits;
-use codec::bzip2::block::{Block, Failure};
+use codec::bzip2::block::{Block, Failure, Memory};
 use split::{Kind, Segment};
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,17 +48,17 @@ fn hand_out(mut source: impl BufRead, queue: &Queue<Arc<Segment>>, threads: usiz
     })
 }
 
-/// The largest piece of memory that a block needs, used again.
+/// What blocks are decoded in, used again.
 #[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u32>>>);
+struct Spare(Mutex<Vec<Memory>>);
 
 impl Spare {
-    fn take(&self) -> Vec<u32> {
+    fn take(&self) -> Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn give(&self, chain: Vec<u32>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(chain);
+    fn give(&self, memory: Memory) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 }
 
@@ -84,7 +84,7 @@ fn decode(bits: &Bits, output: &Output, spare: &Spare) {
             Err(failure) => break Err(error(failure)),
         }
     };
-    spare.give(block.into_chain());
+    spare.give(block.into_memory());
     output.finish(outcome);
 }
 
@@ -194,7 +194,7 @@ impl Bzip2 {
     fn join(&mut self, mut bits: Bits) -> io::Result<State> {
         loop {
             self.append(&mut bits)?;
-            match Block::decode(&bits, Vec::new()) {
+            match Block::decode(&bits, Memory::default()) {
                 Ok(block) => return Ok(State::Joined(Box::new(block), checksum(&bits))),
                 Err(Failure::Short) => {}
                 Err(failure) => return Err(error(failure)),
