@@ -194,19 +194,18 @@ fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known, watch: &Watch) 
 
 /// What is no system may be an image that was unpacked, or whose layout is a directory further down.
 fn refuse_image(tree: &Dir) -> Result<()> {
-    if docker::is_archive(tree).unwrap_or(false) {
-        return Err(Error::invalid(
-            "it holds no system but the files of an image, with a manifest.json: what 'docker save' writes is read as the archive \
-             that it is, and 'skopeo copy' makes an oci-archive of any other",
-        ));
-    }
-    let [Entry { name: top, .. }] = &tree.next_entries()?[..] else { return Ok(()) };
-    match tree.subdir(top).and_then(|inner| layout::is_layout(&inner)) {
-        Ok(true) => Err(Error::invalid(format!(
-            "it holds no system but an OCI layout, in its directory {top:?}: give that directory, or an archive of what is in it"
-        ))),
-        _ => Ok(()),
-    }
+    let is_layout = |top: &Entry| tree.subdir(&top.name).and_then(|inner| layout::is_layout(&inner));
+    let why = match &tree.next_entries()?[..] {
+        _ if docker::is_archive(tree).unwrap_or(false) => {
+            "it holds no system but the files of an image, with a manifest.json: what 'docker save' writes is read as the \
+             archive that it is, and 'skopeo copy' makes an oci-archive of any other"
+        }
+        [top] if is_layout(top).unwrap_or(false) => {
+            "it holds no system but an OCI layout, in its one top directory: give that directory, or an archive of what is in it"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(why))
 }
 
 /// An archive often holds its tree in one directory: that becomes the tree.

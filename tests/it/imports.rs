@@ -138,7 +138,7 @@ fn an_image_in_a_form_that_is_not_read_is_told_from_what_is_nothing() {
     fs::create_dir(&wrapped).unwrap();
     let copied = Command::new("cp").arg("-r").arg(layout.path()).arg(wrapped.join("layout")).status().unwrap();
     assert!(copied.success());
-    place.refuses("a layout further down", &wrapped, "an OCI layout, in its directory \"layout\": give that directory");
+    place.refuses("a layout further down", &wrapped, "an OCI layout, in its one top directory: give that directory");
     let archive = place.sandbox.dir.join("wrapped.tar");
     let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&wrapped).arg("layout").status().unwrap();
     assert!(packed.success());

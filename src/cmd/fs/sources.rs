@@ -138,12 +138,9 @@ fn typed(args: &Args) -> Result<Option<(Digest, String)>> {
 /// What is wrong with digits that were typed, and what they are instead where that can be seen.
 fn no_digest(algorithm: Algorithm, text: &str) -> String {
     let digits = 2 * algorithm.length();
-    let of = |other: &Algorithm| Digest::from_hex(*other, text).is_some();
-    let instead = match Algorithm::ALL.iter().find(|other| of(other)) {
-        Some(other) => format!("; that many has --{}", other.name()),
-        None => String::new(),
-    };
-    format!("{text:?} is not the {digits} hexadecimal digits of one{instead}")
+    let other = Algorithm::ALL.iter().find(|other| Digest::from_hex(**other, text).is_some());
+    let (of, other) = other.map_or(("", ""), |other| ("; that many has --", other.name()));
+    format!("{text:?} is not the {digits} hexadecimal digits of one{of}{other}")
 }
 
 /// By which a checksum file knows the source.
