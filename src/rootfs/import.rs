@@ -9,6 +9,7 @@
 use crate::digest::Digest;
 use crate::error::{Context, Error, Result};
 use crate::oci::platform::Platform;
+use crate::oci::{docker, layout};
 use crate::paths::Paths;
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
@@ -124,6 +125,9 @@ fn fill(request: Request, around: &Surroundings<'_>, stage: &Stage, filesystems:
     unwrap_top(stage.dir(), around)?;
     let tree = stage.dir().subdir(TREE)?;
     let mut facts = inspect::inspect(&Root::of(tree.reopen()?.into()));
+    if !facts.is_system {
+        refuse_image(&tree)?;
+    }
     facts.check(force)?;
     around.watch.check()?;
     let begin = || around.progress.enter(Step::Installing);
@@ -186,6 +190,22 @@ fn manifest(tree: &Dir, stage: &Dir, name: &Name, known: &Known, watch: &Watch) 
         let synced = syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         synced.and(digest)
     })
+}
+
+/// What is no system may be an image that was unpacked, or whose layout is a directory further down.
+fn refuse_image(tree: &Dir) -> Result<()> {
+    let is_layout = |top: &Entry| tree.subdir(&top.name).and_then(|inner| layout::is_layout(&inner));
+    let why = match &tree.next_entries()?[..] {
+        _ if docker::is_archive(tree).unwrap_or(false) => {
+            "it holds no system but the files of an image, with a manifest.json: what 'docker save' writes is read as the \
+             archive that it is, and 'skopeo copy' makes an oci-archive of any other"
+        }
+        [top] if is_layout(top).unwrap_or(false) => {
+            "it holds no system but an OCI layout, in its one top directory: give that directory, or an archive of what is in it"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(why))
 }
 
 /// An archive often holds its tree in one directory: that becomes the tree.

@@ -131,6 +131,49 @@ fn case_13_hostile_images_are_refused_as_layout_and_as_archive() {
 }
 
 #[test]
+fn an_image_in_a_form_that_is_not_read_is_told_from_what_is_nothing() {
+    let Some(place) = Place::new("image-forms") else { return };
+    let layout = Layout::new("imports-forms").image(&[Layer::plain(&tar(&["etc/", "usr/", "a"]))]);
+    let wrapped = place.sandbox.dir.join("wrapped");
+    fs::create_dir(&wrapped).unwrap();
+    let copied = Command::new("cp").arg("-r").arg(layout.path()).arg(wrapped.join("layout")).status().unwrap();
+    assert!(copied.success());
+    place.refuses("a layout further down", &wrapped, "an OCI layout, in its one top directory: give that directory");
+    let archive = place.sandbox.dir.join("wrapped.tar");
+    let packed = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&wrapped).arg("layout").status().unwrap();
+    assert!(packed.success());
+    place.refuses("an archive of one", &archive, "give that directory, or an archive of what is in it");
+    let unpacked = place.sandbox.dir.join("unpacked");
+    fs::create_dir(&unpacked).unwrap();
+    fs::write(unpacked.join("manifest.json"), "[]").unwrap();
+    place.refuses("an unpacked archive of docker save", &unpacked, "with a manifest.json: what 'docker save' writes");
+}
+
+#[test]
+fn what_is_demanded_and_cannot_be_had_is_told_with_its_flag() {
+    let Some(place) = Place::new("demands") else { return };
+    let source = place.sandbox.dir.join("tree.tar");
+    fs::write(&source, tar(&["etc/", "usr/"])).unwrap();
+    let (short, long) = ("0".repeat(64), "0".repeat(128));
+    for (options, code, why) in [
+        (&["--sums", "/nonexistent"][..], 1, "--sums: open(\"/nonexistent\")"),
+        (&["--pubkey", "x", "--signature", "/nonexistent"], 1, "--signature: open(\"/nonexistent\")"),
+        (&["--sums", "-"], 2, "--sums: standard input is for SOURCE"),
+        (&["--sha256", "abc"], 2, "\"abc\" is not the 64 hexadecimal digits of one;"),
+        (&["--sha256", &long], 2, "64 hexadecimal digits of one; that many has --sha512;"),
+        (&["--sha512", &short], 2, "128 hexadecimal digits of one; that many has --sha256;"),
+    ] {
+        let ran = place.import(&source, options);
+        assert_eq!(ran.code, Some(code), "{options:?}: {ran:?}");
+        assert!(
+            ran.err.contains(why) && ran.err.lines().count() == 1,
+            "{options:?}: {:?} does not say {why:?}",
+            ran.err
+        );
+    }
+}
+
+#[test]
 fn case_13_indexes_in_one_another_have_an_end() {
     let Some(place) = Place::new("nested") else { return };
     let layout = Layout::new("imports-nested").image(&[Layer::plain(&tar(&["a"]))]);

@@ -77,8 +77,8 @@ impl<'a> Sources<'a> {
 
     /// What the flags demand of the source's bytes.
     pub fn demands(&self, args: &Args, source: &Source) -> Result<Demands> {
-        let sums =
-            args.value("sums").map(|word| Ok::<_, Error>((word, self.read(word, sums::BYTES_MAX)?))).transpose()?;
+        let read = |word| Ok::<_, Error>((word, self.read(word, sums::BYTES_MAX).context("--sums")?));
+        let sums = args.value("sums").map(read).transpose()?;
         let signed = self.signature(args)?;
         // Who signs a checksum file has signed what it tells of.
         let (signature, signed_sums) = match (&sums, signed) {
@@ -106,7 +106,7 @@ impl<'a> Sources<'a> {
             (Some(key), Some(word)) => (key, word),
             _ => return Err(args.usage("--pubkey and --signature are of use together only")),
         };
-        let signature = Signature::parse(&self.read(word, SIGNATURE_MAX)?);
+        let signature = Signature::parse(&self.read(word, SIGNATURE_MAX).context("--signature")?);
         let signature = signature.with_context(|| format!("--signature {:?}", shown(word)))?;
         let verifier = Verifier::new(self.key(key).context("--pubkey")?, signature);
         verifier.map(Some).with_context(|| format!("--signature {:?}", shown(word)))
@@ -129,9 +129,18 @@ fn shown(word: &OsStr) -> String {
 fn typed(args: &Args) -> Result<Option<(Digest, String)>> {
     let Some(flag) = args.one_of(&["sha256", "sha512"])? else { return Ok(None) };
     let text = args.text(flag)?.unwrap_or_default().trim().to_ascii_lowercase();
-    let digest = Algorithm::from_name(flag).and_then(|algorithm| Digest::from_hex(algorithm, &text));
-    let digest = digest.ok_or_else(|| args.usage(&format!("--{flag}: {text:?} is no such digest in hexadecimal")))?;
+    let Some(algorithm) = Algorithm::from_name(flag) else { return Ok(None) };
+    let digest = Digest::from_hex(algorithm, &text);
+    let digest = digest.ok_or_else(|| args.usage(&format!("--{flag}: {}", no_digest(algorithm, &text))))?;
     Ok(Some((digest, format!("--{flag}"))))
+}
+
+/// What is wrong with digits that were typed, and what they are instead where that can be seen.
+fn no_digest(algorithm: Algorithm, text: &str) -> String {
+    let digits = 2 * algorithm.length();
+    let other = Algorithm::ALL.iter().find(|other| Digest::from_hex(**other, text).is_some());
+    let (of, other) = other.map_or(("", ""), |other| ("; that many has --", other.name()));
+    format!("{text:?} is not the {digits} hexadecimal digits of one{of}{other}")
 }
 
 /// By which a checksum file knows the source.

@@ -132,12 +132,13 @@ impl Records {
                 let map = map.unwrap_or_default();
                 match self.numblocks {
                     Some(count) if count == map.count => Ok(Some(Form::Whole(size, map))),
-                    _ => {
-                        Err(Error::invalid(format!("a sparse map of {} runs, not of {:?}", map.count, self.numblocks)))
-                    }
+                    Some(count) => Err(Error::invalid(format!("a sparse map of {} runs, not of {count}", map.count))),
+                    None => Err(Error::invalid("a sparse map without the number of its runs")),
                 }
             }
-            _ => Err(Error::invalid(format!("a sparse file of form {version:?} is not understood"))),
+            _ => Err(Error::invalid(
+                "a sparse file with records that do not fit together, or of a form that is not known",
+            )),
         }
     }
 }
@@ -336,6 +337,17 @@ mod tests {
         ] {
             assert!(records(list).is_err(), "{list:?}");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_in_words() {
+        let map = &[("map", "0,5"), ("size", "5")][..];
+        let told = |list: &[(&str, &str)]| records(list).err().unwrap().to_string();
+        assert_eq!(told(map), "a sparse map without the number of its runs");
+        assert_eq!(told(&[map, &[("numblocks", "2")]].concat()), "a sparse map of 1 runs, not of 2");
+        let other = "a sparse file with records that do not fit together, or of a form that is not known";
+        assert_eq!(told(&[("major", "2"), ("size", "9")]), other);
+        assert_eq!(told(&[map, &[("major", "1"), ("minor", "0")]].concat()), other);
     }
 
     #[test]
