@@ -147,6 +147,10 @@ impl Hasher {
         Hasher { algorithm, context: ring::digest::Context::new(of_ring) }
     }
 
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     pub fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }

@@ -60,7 +60,7 @@ pub struct Space {
 impl Dir {
     /// Opens a path of ours; symlinks in it are followed.
     pub fn open(path: &Path) -> Result<Dir> {
-        let fd = open_to_read(CWD, path, OFlags::DIRECTORY);
+        let fd = open_to_read(CWD, path.as_os_str(), OFlags::DIRECTORY);
         fd.map(Dir).map_err(|errno| Error::os(errno, format!("open({path:?}, O_DIRECTORY)")))
     }
 
@@ -397,10 +397,10 @@ pub fn path_of(fd: impl AsFd) -> Result<PathBuf> {
 
 /// Opens for reading, and leaves the time of access alone where that may be: the owner of a file may, and root. A walk over a
 /// tree would else write to every inode in it.
-fn open_to_read(at: BorrowedFd<'_>, path: impl rustix::path::Arg + Copy, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
-    match rustix::fs::openat(at, path, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => rustix::fs::openat(at, path, flags, Mode::empty()),
+fn open_to_read(at: BorrowedFd<'_>, path: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let open = |flags| rustix::fs::openat(at, path, OFlags::RDONLY | OFlags::CLOEXEC | flags, Mode::empty());
+    match open(flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => open(flags),
         other => other,
     }
 }

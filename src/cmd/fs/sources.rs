@@ -131,16 +131,10 @@ fn typed(args: &Args) -> Result<Option<(Digest, String)>> {
     let text = args.text(flag)?.unwrap_or_default().trim().to_ascii_lowercase();
     let Some(algorithm) = Algorithm::from_name(flag) else { return Ok(None) };
     let digest = Digest::from_hex(algorithm, &text);
-    let digest = digest.ok_or_else(|| args.usage(&format!("--{flag}: {}", no_digest(algorithm, &text))))?;
-    Ok(Some((digest, format!("--{flag}"))))
-}
-
-/// What is wrong with digits that were typed, and what they are instead where that can be seen.
-fn no_digest(algorithm: Algorithm, text: &str) -> String {
     let digits = 2 * algorithm.length();
-    let other = Algorithm::ALL.iter().find(|other| Digest::from_hex(**other, text).is_some());
-    let (of, other) = other.map_or(("", ""), |other| ("; that many has --", other.name()));
-    format!("{text:?} is not the {digits} hexadecimal digits of one{of}{other}")
+    let wrong = || args.usage(&format!("--{flag}: {text:?} is not the {digits} hexadecimal digits of one"));
+    let digest = digest.ok_or_else(wrong)?;
+    Ok(Some((digest, format!("--{flag}"))))
 }
 
 /// By which a checksum file knows the source.

@@ -63,25 +63,22 @@ impl Digests {
 /// Takes a stream piece by piece.
 #[derive(Debug, Clone)]
 pub struct ArchiveHasher {
-    hash: Hash,
+    stream: Hasher,
+    /// The stream's first block, by which it is known what it is; once it is whole no more is kept.
+    first: Vec<u8>,
+    /// If it is an archive: takes what follows, and the stream's hasher no more.
+    archive: Option<Box<Walk>>,
     digests: Digests,
-}
-
-#[derive(Debug, Clone)]
-enum Hash {
-    /// Its first block is not whole yet.
-    Unknown(Vec<u8>),
-    Stream(Box<Hasher>),
-    Archive(Box<Walk>),
 }
 
 impl ArchiveHasher {
     pub fn new(algorithm: Algorithm) -> ArchiveHasher {
-        let hash = match algorithm {
-            Algorithm::Sha256 => Hash::Unknown(Vec::with_capacity(BLOCK)),
-            other => Hash::Stream(Box::new(Hasher::new(other))),
-        };
-        ArchiveHasher { hash, digests: Digests::default() }
+        ArchiveHasher {
+            stream: Hasher::new(algorithm),
+            first: Vec::with_capacity(BLOCK),
+            archive: None,
+            digests: Digests::default(),
+        }
     }
 
     /// Where the digests of files are told: none at all where they are to be had no cheaper than by themselves.
@@ -90,45 +87,37 @@ impl ArchiveHasher {
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.hash {
-            Hash::Unknown(first) => {
-                let (now, later) = bytes.split_at(bytes.len().min(BLOCK - first.len()));
-                first.extend_from_slice(now);
-                if first.len() == BLOCK {
-                    self.hash = Hash::of(first, &self.digests);
-                    self.update(later);
-                }
+        let missing = BLOCK - self.first.len();
+        let (now, later) = bytes.split_at(missing.min(bytes.len()));
+        if missing > 0 {
+            self.stream.update(now);
+            self.first.extend_from_slice(now);
+            if now.len() == missing {
+                self.archive = self.walk().map(Box::new);
             }
-            Hash::Stream(hasher) => hasher.update(bytes),
-            Hash::Archive(walk) => walk.update(bytes, &self.digests),
+        }
+        match &mut self.archive {
+            Some(walk) => walk.update(later, &self.digests),
+            None => self.stream.update(later),
         }
     }
 
     /// Of all bytes so far.
     pub fn digest(&self) -> Digest {
-        match &self.hash {
-            Hash::Unknown(first) => Digest::of(Algorithm::Sha256, first),
-            Hash::Stream(hasher) => Hasher::clone(hasher).finish(),
-            Hash::Archive(walk) => walk.twin.whole(),
+        match &self.archive {
+            Some(walk) => walk.twin.whole(),
+            None => self.stream.clone().finish(),
         }
     }
-}
 
-impl Hash {
-    /// Of a stream that begins with this block.
-    fn of(first: &[u8], digests: &Digests) -> Hash {
-        match Twin::new().filter(|_| header::is_header(first)) {
-            Some(twin) => {
-                let mut walk = Walk { twin, at: 0, header: [0; BLOCK], place: Place::Header(0) };
-                walk.update(first, digests);
-                Hash::Archive(Box::new(walk))
-            }
-            None => {
-                let mut hasher = Box::new(Hasher::new(Algorithm::Sha256));
-                hasher.update(first);
-                Hash::Stream(hasher)
-            }
-        }
+    /// Behind the first block, if that is an archive's and its digest is a twin's.
+    fn walk(&self) -> Option<Walk> {
+        let twin = Twin::new().filter(|_| self.stream.algorithm() == Algorithm::Sha256)?;
+        let mut walk = Walk { twin, at: 0, header: [0; BLOCK], place: Place::Header(0) };
+        header::is_header(&self.first).then(|| {
+            walk.update(&self.first, &self.digests);
+            walk
+        })
     }
 }
 
@@ -287,6 +276,14 @@ mod tests {
         for other in [&b""[..], b"abc", &[7; 511], &[7; 5000], &[0; 2048]] {
             assert_eq!(told(other, 100), []);
         }
+    }
+
+    #[test]
+    fn of_another_algorithm_the_digest_is_right_and_nothing_is_told() {
+        let mut hasher = ArchiveHasher::new(Algorithm::Sha512);
+        file(700).chunks(100).for_each(|bytes| hasher.update(bytes));
+        assert_eq!(hasher.digest(), Digest::of(Algorithm::Sha512, &file(700)));
+        assert!(hasher.digests.0.lock().unwrap().is_empty());
     }
 
     #[test]
