@@ -215,11 +215,11 @@ refused '404' "sdme.import=$here_web/none.tar.gz" "sdme.sha256=$sum"
 refused "$sum.*$next|$next.*$sum" "$source" "sdme.sha256=$next" sdme.new=web
 refused 'not a name' "$source" "sdme.sha256=$sum" sdme.name=../../etc
 refused 'not a name' "$source" "sdme.sha256=$sum" 'sdme.new=--all'
-refused 'no such digest' "$source" 'sdme.sha256=*'
+refused 'is not the 64 hexadecimal digits of one' "$source" 'sdme.sha256=*'
 
 note "what the command line says is text"
 for text in '$(touch${IFS}/root/ran)' '`touch${IFS}/root/ran`' ';touch${IFS}/root/ran;' '/ro*' "'" '"' '\' '%s%n' '${new}' '-rf'; do
-  refused 'no such digest' "$source" "sdme.sha256=$text"
+  refused 'is not the 64 hexadecimal digits of one' "$source" "sdme.sha256=$text"
   refused 'not a name' "$source" "sdme.sha256=$sum" "sdme.name=$text"
   refused 'nothing was imported$' "sdme.import=$here_web/$text" "sdme.sha256=$sum"
 done
