@@ -99,7 +99,7 @@ fn unpack_literals(
         return Ok(());
     }
     if header.kind == Kind::Packed {
-        let (parsed, taken) = Code::parse(bytes.get(start..end).unwrap_or_default(), code.take())?;
+        let (parsed, taken) = Code::parse(bytes.get(start..end).unwrap_or_default())?;
         *code = Some(parsed);
         start += taken;
     }

@@ -3,10 +3,6 @@
 use super::Corrupt;
 use super::bits::Forward;
 
-/// Of the largest table, and of any alphabet.
-pub const STATES: usize = 1 << 9;
-const SYMBOLS: usize = 256;
-
 /// What a state means: a symbol, and how the next state is found.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State {
@@ -47,15 +43,14 @@ impl Probabilities {
         Ok((Probabilities { log, of }, bits.finish()?))
     }
 
-    /// The meaning of each state, 2^log of them at the front.
-    pub fn states(&self) -> Result<[State; STATES], Corrupt> {
+    /// The meaning of each state, 2^log of them.
+    pub fn states(&self) -> Result<Vec<State>, Corrupt> {
         let size = 1usize << self.log;
-        let mut all = [State::default(); STATES];
-        let states = all.get_mut(..size).ok_or(SPREAD)?;
-        let mut next = [0u16; SYMBOLS];
+        let mut states = vec![State::default(); size];
+        let mut next = vec![0u16; self.of.len()];
         let mut high = size;
         for (symbol, probability) in self.of.iter().enumerate() {
-            *next.get_mut(symbol).ok_or(SPREAD)? = probability.unsigned_abs();
+            next[symbol] = probability.unsigned_abs();
             if *probability == -1 {
                 high = high.checked_sub(1).ok_or(SPREAD)?;
                 states.get_mut(high).ok_or(SPREAD)?.symbol = symbol as u8;
@@ -76,14 +71,14 @@ impl Probabilities {
         if place != 0 {
             return Err(SPREAD);
         }
-        for state in states {
+        for state in &mut states {
             let count = next.get_mut(usize::from(state.symbol)).ok_or(SPREAD)?;
             let bits = self.log - count.checked_ilog2().ok_or(SPREAD)?;
             state.bits = bits as u8;
             state.base = ((u32::from(*count) << bits) - size as u32) as u16;
             *count += 1;
         }
-        Ok(all)
+        Ok(states)
     }
 }
 
@@ -130,7 +125,7 @@ mod tests {
         ];
         for (log, of) in [(6, lengths.to_vec()), (5, vec![32])] {
             let states = Probabilities { log, of: of.clone() }.states().unwrap();
-            let states = &states[..1 << log];
+            assert_eq!(states.len(), 1 << log);
             for (symbol, probability) in of.iter().enumerate() {
                 let of_it: Vec<_> = states.iter().filter(|state| usize::from(state.symbol) == symbol).collect();
                 assert_eq!(of_it.len(), usize::from(probability.unsigned_abs()));

@@ -16,8 +16,8 @@ const WEIGHTS: Corrupt = Corrupt("the weights of a code make no whole");
 pub struct Code(Box<[u16; ENTRIES]>);
 
 impl Code {
-    /// Parses a code's description, into the memory of one that is done with; and the bytes that it takes.
-    pub fn parse(bytes: &[u8], old: Option<Code>) -> Result<(Code, usize), Corrupt> {
+    /// Parses a code's description; and the bytes that it takes.
+    pub fn parse(bytes: &[u8]) -> Result<(Code, usize), Corrupt> {
         let (head, rest) = bytes.split_first().ok_or(CUT)?;
         let (weights, taken) = match *head {
             length @ 0..128 => (packed_weights(rest.get(..length.into()).ok_or(CUT)?)?, length.into()),
@@ -28,11 +28,11 @@ impl Code {
                 (weights, count.div_ceil(2))
             }
         };
-        Ok((Code::new(weights, old)?, 1 + taken))
+        Ok((Code::new(weights)?, 1 + taken))
     }
 
     /// From the weight of each symbol but the last, which has what is left.
-    fn new(mut weights: Vec<u8>, old: Option<Code>) -> Result<Code, Corrupt> {
+    fn new(mut weights: Vec<u8>) -> Result<Code, Corrupt> {
         let share = |weight: &u8| if *weight == 0 { 0 } else { 1u32 << (weight - 1) };
         if weights.iter().any(|weight| u32::from(*weight) > LONGEST) {
             return Err(WEIGHTS);
@@ -44,7 +44,7 @@ impl Code {
             return Err(WEIGHTS);
         }
         weights.push(left.ilog2() as u8 + 1);
-        let mut table = old.map_or_else(|| Box::new([0; ENTRIES]), |old| old.0);
+        let mut table = Box::new([0; ENTRIES]);
         let mut places = table.iter_mut();
         for weight in 1..=log {
             let entry = (log + 1 - weight) << 8;
@@ -164,7 +164,7 @@ mod tests {
     /// The example of RFC 8878, 4.2.1: weights 4 3 2 0 1 and 1 for the last.
     #[test]
     fn the_example_of_the_specification() {
-        let (code, taken) = Code::parse(&[127 + 5, 0x43, 0x20, 0x10], None).unwrap();
+        let (code, taken) = Code::parse(&[127 + 5, 0x43, 0x20, 0x10]).unwrap();
         assert_eq!(taken, 4);
         // 0: 1, 1: 01, 2: 001, 4: 0000, 5: 0001; from the back, after the mark.
         let mut bytes = vec![0; BEFORE];
@@ -179,11 +179,11 @@ mod tests {
 
     #[test]
     fn weights_must_make_a_whole() {
-        assert!(Code::new(vec![1, 2], None).is_ok());
+        assert!(Code::new(vec![1, 2]).is_ok());
         for wrong in [vec![], vec![0, 0], vec![12], vec![3, 1], vec![1; 256]] {
-            assert!(Code::new(wrong.clone(), None).is_err(), "{wrong:?}");
+            assert!(Code::new(wrong.clone()).is_err(), "{wrong:?}");
         }
-        assert!(Code::parse(&[], None).is_err());
-        assert!(Code::parse(&[5, 0, 0], None).is_err());
+        assert!(Code::parse(&[]).is_err());
+        assert!(Code::parse(&[5, 0, 0]).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Corrupt;
 use super::bits::{Backward, top};
-use super::fse::{Probabilities, STATES};
+use super::fse::Probabilities;
 use super::window::Window;
 
 const CUT: Corrupt = Corrupt("sequences are cut short");
@@ -22,6 +22,8 @@ struct Table {
     log: u32,
     states: Box<[State; STATES]>,
 }
+
+const STATES: usize = 1 << 9;
 
 /// What distinguishes the tables.
 struct Field {
@@ -94,19 +96,18 @@ const fn values<const N: usize>(least: u32, bits: [u8; N]) -> [(u32, u8); N] {
 }
 
 impl Table {
-    /// In the memory of one that is done with.
-    fn new(field: &Field, probabilities: &Probabilities, old: Option<Table>) -> Result<Table, Corrupt> {
-        let mut states = old.map_or_else(|| Box::new([State::default(); STATES]), |old| old.states);
-        for (place, state) in states.iter_mut().zip(probabilities.states()?).take(1 << probabilities.log) {
+    fn new(field: &Field, probabilities: &Probabilities) -> Result<Table, Corrupt> {
+        let mut states = Box::new([State::default(); STATES]);
+        for (place, state) in states.iter_mut().zip(probabilities.states()?) {
             let (value, extra) = (field.values)(state.symbol).ok_or(CUT)?;
             *place = State { value, base: state.base, bits: state.bits, extra };
         }
         Ok(Table { log: probabilities.log, states })
     }
 
-    fn predefined(field: &Field, old: Option<Table>) -> Result<Table, Corrupt> {
+    fn predefined(field: &Field) -> Result<Table, Corrupt> {
         let (log, of) = field.predefined;
-        Table::new(field, &Probabilities { log, of: of.to_vec() }, old)
+        Table::new(field, &Probabilities { log, of: of.to_vec() })
     }
 
     /// A table in which all states mean one symbol.
@@ -244,12 +245,12 @@ fn count(bytes: &[u8]) -> Result<(usize, usize), Corrupt> {
 /// The table of a block, in one of four ways.
 fn table(table: &mut Option<Table>, field: &Field, mode: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
     *table = Some(match mode {
-        0 => Table::predefined(field, table.take())?,
+        0 => Table::predefined(field)?,
         1 => Table::single(field, byte(rest)?)?,
         2 => {
             let (probabilities, taken) = Probabilities::parse(rest, field.log_most, field.symbols)?;
             *rest = rest.get(taken..).unwrap_or_default();
-            Table::new(field, &probabilities, table.take())?
+            Table::new(field, &probabilities)?
         }
         _ => return if table.is_some() { Ok(()) } else { Err(NO_TABLE) },
     });
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!([matches(38), matches(40), matches(42), matches(43)], [(51, 3), (67, 4), (99, 5), (131, 7)]);
         assert_eq!([matches(44), matches(51), matches(52)], [(259, 8), (32771, 15), (65539, 16)]);
         for field in [LITERALS, OFFSETS, MATCHES] {
-            assert!(Table::predefined(&field, None).is_ok());
+            assert!(Table::predefined(&field).is_ok());
         }
     }
 
