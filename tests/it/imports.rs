@@ -589,6 +589,12 @@ fn a_huge_hole_does_not_hold_up_an_interrupt() {
     assert_eq!(fs::read_dir(place.filesystems()).unwrap().count(), 0);
 }
 
+/// What an import with --json says of the tree.
+fn tree_digest(ran: &Ran) -> String {
+    let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
+    tree.split('"').next().unwrap().to_string()
+}
+
 /// Holes are not read, and are zeros all the same.
 #[test]
 fn a_tree_has_one_digest_with_holes_and_without() {
@@ -601,9 +607,7 @@ fn a_tree_has_one_digest_with_holes_and_without() {
             "({made}) >raw && cp --sparse={sparse} raw etc/large && touch -d @1 etc/large etc . && rm raw && touch -d @1 ."
         );
         assert!(Command::new("sh").args(["-c", &made]).current_dir(&top).status().unwrap().success());
-        let ran = place.import(&top, &["-f", "--json"]);
-        let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
-        tree.split('"').next().unwrap().to_string()
+        tree_digest(&place.import(&top, &["-f", "--json"]))
     };
     assert_eq!(digest_of("always"), digest_of("never"));
 }
@@ -624,14 +628,10 @@ fn a_tree_has_one_digest_in_whatever_it_comes() {
         for format in ustar gnu posix; do tar -C . --format=$format -cf ../$format.tar .; done
         tar -C . --format=posix -S -cf ../sparse.tar .; bsdtar -cf ../bsdtar.tar .; gzip -k ../posix.tar";
     assert!(Command::new("sh").args(["-ec", made]).current_dir(&top).status().unwrap().success());
-    let tree = |ran: Ran| {
-        let tree = ran.out.split("\"tree\":\"").nth(1).unwrap_or_else(|| panic!("{ran:?}"));
-        tree.split('"').next().unwrap().to_string()
-    };
-    let expected = tree(place.import(&top, &["-f", "--json"]));
+    let expected = tree_digest(&place.import(&top, &["-f", "--json"]));
     for archive in ["ustar.tar", "gnu.tar", "posix.tar", "sparse.tar", "bsdtar.tar", "posix.tar.gz"] {
         let archive = place.sandbox.dir.join(archive);
-        assert_eq!(tree(place.import(&archive, &["-f", "--json"])), expected, "{archive:?}");
+        assert_eq!(tree_digest(&place.import(&archive, &["-f", "--json"])), expected, "{archive:?}");
         assert_eq!(place.sandbox.run(&["fs", "verify", "bad"]).code, Some(0), "{archive:?}");
     }
     let mut child = place.sandbox.command(&["fs", "import", "bad", "-", "-f", "--json"]);
@@ -641,7 +641,7 @@ fn a_tree_has_one_digest_in_whatever_it_comes() {
         pipe.write_all(piece).unwrap();
     }
     drop(pipe);
-    assert_eq!(tree(ran(child.wait_with_output().unwrap())), expected, "a pipe");
+    assert_eq!(tree_digest(&ran(child.wait_with_output().unwrap())), expected, "a pipe");
 }
 
 /// A walk over a tree, to import it or to verify it, writes nothing: not the times at which its files and directories were read.
