@@ -60,6 +60,11 @@ impl Twin {
         self.length += bytes.len() as u64;
     }
 
+    /// Bytes so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Of the bytes since the last part began.
     pub fn part(&self) -> [u8; 32] {
         self.end(self.part, self.length - self.begin)

@@ -113,7 +113,7 @@ impl ArchiveHasher {
     /// Behind the first block, if that is an archive's and its digest is a twin's.
     fn walk(&self) -> Option<Walk> {
         let twin = Twin::new().filter(|_| self.stream.algorithm() == Algorithm::Sha256)?;
-        let mut walk = Walk { twin, at: 0, header: [0; BLOCK], place: Place::Header(0) };
+        let mut walk = Walk { twin, header: [0; BLOCK], place: Place::Header(0) };
         header::is_header(&self.first).then(|| {
             walk.update(&self.first, &self.digests);
             walk
@@ -125,8 +125,6 @@ impl ArchiveHasher {
 #[derive(Debug, Clone)]
 struct Walk {
     twin: Twin,
-    /// Bytes so far.
-    at: u64,
     header: Block,
     place: Place,
 }
@@ -150,7 +148,6 @@ impl Walk {
             let wanted = self.place.left().min(bytes.len() as u64) as usize;
             let (now, later) = bytes.split_at(wanted);
             self.twin.update(now);
-            self.at += now.len() as u64;
             self.place = self.after(now, digests);
             bytes = later;
         }
@@ -183,7 +180,7 @@ impl Walk {
         let filling = padded(size) - size;
         match header.typeflag() {
             b'0' | b'7' | 0 if size > 0 && self.twin.begin() => {
-                digests.announce(Span { begin: self.at, length: size });
+                digests.announce(Span { begin: self.twin.length(), length: size });
                 Place::File(size, filling)
             }
             // Links, devices, directories: there is no data, whatever the size says.
