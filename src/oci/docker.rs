@@ -26,6 +26,12 @@ pub struct Saved {
 /// The images of a `manifest.json`; pure. Errors: `Invalid`.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Saved>> {
     let value = json::parse(bytes, Limits { bytes: DOCUMENT_MAX, ..Limits::default() })?;
+    // As 'skopeo copy' to a directory writes it: one image's manifest, where this format has a list of images.
+    if value.get("layers").is_some() {
+        return Err(Error::invalid(
+            "it is the manifest of one image, as 'skopeo copy' writes to a 'dir:': have skopeo make an oci-archive of it",
+        ));
+    }
     let images = each(&value, "it", saved)?;
     match images.len() > IMAGES_MAX {
         true => Err(Error::invalid(format!("it names more than {IMAGES_MAX} images"))),
@@ -164,6 +170,8 @@ mod tests {
             let text = format!(r#"[{{"Config":"{config}","RepoTags":[],"Layers":["{layer}"]}}]"#);
             assert!(parse(text.as_bytes()).unwrap_err().to_string().contains("is no file of an image"), "{text}");
         }
+        let error = parse(br#"{"schemaVersion":2,"config":{},"layers":[]}"#).unwrap_err().to_string();
+        assert!(error.contains("skopeo make an oci-archive"), "{error}");
         assert!(parse(b"{}").is_err() && parse(b"[7]").is_err() && parse(br#"[{"Layers":[]}]"#).is_err());
         assert!(
             parse(&format!("[{}]", vec![format!(r#"{{"Config":"{a}.json"}}"#); 257].join(",")).into_bytes()).is_err()
