@@ -10,26 +10,32 @@ pub const BEFORE: usize = 32;
 #[derive(Clone, Copy)]
 pub struct Backward<'a> {
     bytes: &'a [u8],
-    /// Bits before the front, and before the place that was reached.
+    /// Bits before the front, and before the place that was reached, without the `SEEN` that the next look has for certain.
     front: usize,
     at: usize,
 }
+
+/// Bits that a word has from any place on.
+const SEEN: usize = 57;
 
 impl<'a> Backward<'a> {
     /// Of the stream at `start..end`. The highest set bit of its last byte only marks where it ends.
     pub fn new(bytes: &'a [u8], start: usize, end: usize) -> Result<Backward<'a>, Corrupt> {
         match bytes.get(start..end).and_then(<[u8]>::last) {
-            None | Some(0) => Err(Corrupt("a stream of bits has no end")),
-            Some(last) => Ok(Backward { bytes, front: start * 8, at: end * 8 - 1 - last.leading_zeros() as usize }),
+            Some(last @ 1..) if start >= BEFORE => {
+                let front = start * 8 - SEEN;
+                Ok(Backward { bytes, front, at: end * 8 - 1 - last.leading_zeros() as usize - SEEN })
+            }
+            _ => Err(Corrupt("a stream of bits has no end")),
         }
     }
 
-    /// At least the next 57 bits, from the highest one on; behind the front they are anything.
+    /// At least the next `SEEN` bits, from the highest one on; behind the front they are anything.
     #[inline(always)]
     pub fn word(&self) -> u64 {
-        let end = self.at.div_ceil(8);
-        match self.bytes.get(end.wrapping_sub(8)..end).and_then(<[u8]>::first_chunk) {
-            Some(chunk) => u64::from_le_bytes(*chunk) << (end * 8 - self.at),
+        let byte = self.at / 8;
+        match self.bytes.get(byte..byte + 8).and_then(<[u8]>::first_chunk) {
+            Some(chunk) => u64::from_le_bytes(*chunk) << (!self.at & 7),
             None => 0,
         }
     }
@@ -47,11 +53,10 @@ impl<'a> Backward<'a> {
         value
     }
 
-    /// More was taken than there was.
+    /// More was taken than there was: of `BEFORE` bytes at most, or the place would no longer be known.
     #[inline(always)]
     pub fn is_over(&self) -> bool {
-        // Also where the place went below zero.
-        self.at.wrapping_sub(self.front) as isize <= -1
+        self.at < self.front
     }
 
     /// Exactly all was taken.
