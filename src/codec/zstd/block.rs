@@ -51,7 +51,7 @@ impl Blocks {
     /// A frame begins: nothing is known.
     pub fn reset(&mut self) {
         self.code = None;
-        self.sequences = Sequences::new();
+        self.sequences.reset();
     }
 
     /// Where the bytes of a block belong before it is unpacked.

@@ -16,11 +16,11 @@ struct State {
     extra: u8,
 }
 
-/// One of the tables. All have room for the largest: a state is then always one of the table.
+/// One of the tables; none was there yet where there is no `log`. All have room for the largest.
 #[derive(Clone)]
 struct Table {
-    log: u32,
-    states: Box<[State; STATES]>,
+    log: Option<u32>,
+    states: [State; STATES],
 }
 
 const STATES: usize = 1 << 9;
@@ -96,24 +96,34 @@ const fn values<const N: usize>(least: u32, bits: [u8; N]) -> [(u32, u8); N] {
 }
 
 impl Table {
-    fn new(field: &Field, probabilities: &Probabilities) -> Result<Table, Corrupt> {
-        let mut states = Box::new([State::default(); STATES]);
-        for (place, state) in states.iter_mut().zip(probabilities.states()?) {
+    const NONE: Table = Table { log: None, states: [State { value: 0, base: 0, bits: 0, extra: 0 }; STATES] };
+
+    fn fill(&mut self, field: &Field, probabilities: &Probabilities) -> Result<(), Corrupt> {
+        self.log = None;
+        for (place, state) in self.states.iter_mut().zip(probabilities.states()?) {
             let (value, extra) = (field.values)(state.symbol).ok_or(CUT)?;
             *place = State { value, base: state.base, bits: state.bits, extra };
         }
-        Ok(Table { log: probabilities.log, states })
+        self.log = Some(probabilities.log);
+        Ok(())
     }
 
-    fn predefined(field: &Field) -> Result<Table, Corrupt> {
+    fn predefined(&mut self, field: &Field) -> Result<(), Corrupt> {
         let (log, of) = field.predefined;
-        Table::new(field, &Probabilities { log, of: of.to_vec() })
+        self.fill(field, &Probabilities { log, of: of.to_vec() })
     }
 
-    /// A table in which all states mean one symbol.
-    fn single(field: &Field, symbol: u8) -> Result<Table, Corrupt> {
+    /// Its one state means one symbol.
+    fn single(&mut self, field: &Field, symbol: u8) -> Result<(), Corrupt> {
         let (value, extra) = (field.values)(symbol).ok_or(Corrupt("a symbol that does not exist"))?;
-        Ok(Table { log: 0, states: Box::new([State { value, base: 0, bits: 0, extra }; STATES]) })
+        self.states[0] = State { value, base: 0, bits: 0, extra };
+        self.log = Some(0);
+        Ok(())
+    }
+
+    /// The first state.
+    fn begin(&self, bits: &mut Backward<'_>) -> Result<usize, Corrupt> {
+        Ok(bits.take(self.log.ok_or(NO_TABLE)?) as usize)
     }
 
     #[inline(always)]
@@ -124,10 +134,15 @@ impl Table {
 
 /// What goes on from one block of a frame to the next.
 pub struct Sequences {
-    literals: Option<Table>,
-    offsets: Option<Table>,
-    matches: Option<Table>,
+    tables: Box<Tables>,
     recent: [u32; 3],
+}
+
+/// Side by side: the loop over the sequences has one address for them.
+struct Tables {
+    literals: Table,
+    offsets: Table,
+    matches: Table,
 }
 
 /// The literals of a block, with spare bytes behind them.
@@ -139,7 +154,15 @@ pub struct Literals<'a> {
 
 impl Sequences {
     pub fn new() -> Sequences {
-        Sequences { literals: None, offsets: None, matches: None, recent: [1, 4, 8] }
+        let tables = Tables { literals: Table::NONE, offsets: Table::NONE, matches: Table::NONE };
+        Sequences { tables: Box::new(tables), recent: FIRST_RECENT }
+    }
+
+    /// A frame begins.
+    pub fn reset(&mut self) {
+        let Tables { literals, offsets, matches } = &mut *self.tables;
+        (literals.log, offsets.log, matches.log) = (None, None, None);
+        self.recent = FIRST_RECENT;
     }
 
     /// Unpacks a block whose sequences are at `start..end` of `bytes`.
@@ -170,9 +193,9 @@ impl Sequences {
         if modes & 3 != 0 {
             return Err(Corrupt("unknown modes of tables"));
         }
-        table(&mut self.literals, &LITERALS, modes >> 6, &mut rest)?;
-        table(&mut self.offsets, &OFFSETS, modes >> 4 & 3, &mut rest)?;
-        table(&mut self.matches, &MATCHES, modes >> 2 & 3, &mut rest)?;
+        table(&mut self.tables.literals, &LITERALS, modes >> 6, &mut rest)?;
+        table(&mut self.tables.offsets, &OFFSETS, modes >> 4 & 3, &mut rest)?;
+        table(&mut self.tables.matches, &MATCHES, modes >> 2 & 3, &mut rest)?;
         Ok(end - rest.len())
     }
 
@@ -184,17 +207,14 @@ impl Sequences {
         window: &mut Window,
         begin: usize,
     ) -> Result<(), Corrupt> {
-        let (Some(of_literals), Some(of_offsets), Some(of_matches)) = (&self.literals, &self.offsets, &self.matches)
-        else {
-            return Err(NO_TABLE);
-        };
-        let mut literal = bits.take(of_literals.log) as usize;
-        let mut offset = bits.take(of_offsets.log) as usize;
-        let mut repeat = bits.take(of_matches.log) as usize;
+        let tables = &*self.tables;
+        let mut literal = tables.literals.begin(&mut bits)?;
+        let mut offset = tables.offsets.begin(&mut bits)?;
+        let mut repeat = tables.matches.begin(&mut bits)?;
         let mut recent = self.recent;
         let mut writer = window.writer(begin, literals.bytes);
         for left in (0..count).rev() {
-            let (o, m, l) = (of_offsets.at(offset), of_matches.at(repeat), of_literals.at(literal));
+            let (o, m, l) = (tables.offsets.at(offset), tables.matches.at(repeat), tables.literals.at(literal));
             // 31 and 16 bits at most, of the 57 that there are.
             let mut word = bits.word();
             let value = o.value.wrapping_add(top(word, o.extra.into()));
@@ -230,6 +250,7 @@ impl Sequences {
     }
 }
 
+const FIRST_RECENT: [u32; 3] = [1, 4, 8];
 const NO_TABLE: Corrupt = Corrupt("a table that was never there");
 
 /// How many sequences; and the bytes that this takes.
@@ -243,18 +264,17 @@ fn count(bytes: &[u8]) -> Result<(usize, usize), Corrupt> {
 }
 
 /// The table of a block, in one of four ways.
-fn table(table: &mut Option<Table>, field: &Field, mode: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
-    *table = Some(match mode {
-        0 => Table::predefined(field)?,
-        1 => Table::single(field, byte(rest)?)?,
+fn table(table: &mut Table, field: &Field, mode: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
+    match mode {
+        0 => table.predefined(field),
+        1 => table.single(field, byte(rest)?),
         2 => {
             let (probabilities, taken) = Probabilities::parse(rest, field.log_most, field.symbols)?;
             *rest = rest.get(taken..).unwrap_or_default();
-            Table::new(field, &probabilities)?
+            table.fill(field, &probabilities)
         }
-        _ => return if table.is_some() { Ok(()) } else { Err(NO_TABLE) },
-    });
-    Ok(())
+        _ => table.log.map(drop).ok_or(NO_TABLE),
+    }
 }
 
 fn byte(rest: &mut &[u8]) -> Result<u8, Corrupt> {
@@ -296,7 +316,7 @@ mod tests {
         assert_eq!([matches(38), matches(40), matches(42), matches(43)], [(51, 3), (67, 4), (99, 5), (131, 7)]);
         assert_eq!([matches(44), matches(51), matches(52)], [(259, 8), (32771, 15), (65539, 16)]);
         for field in [LITERALS, OFFSETS, MATCHES] {
-            assert!(Table::predefined(&field).is_ok());
+            assert!(Table::NONE.predefined(&field).is_ok());
         }
     }
 
