@@ -1,7 +1,7 @@
 //! The sequences of a zstd block (RFC 8878, 3.1.1.3.2): literals to be added, and matches behind them.
 
 use super::Corrupt;
-use super::bits::{Backward, Look, Masks, SEEN, masks};
+use super::bits::{Backward, Masks, SEEN, masks};
 use super::fse::{Probabilities, STATES};
 use super::recent::Recent;
 use super::window::{Sequence, Window};
@@ -267,60 +267,49 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the next sequences. At the end the states are still those of the last one.
+    ///
+    /// In one piece with its own variables: out of smaller functions, rustc 1.95 makes a loop that is a sixth longer.
     #[inline(never)]
     fn fill(&mut self, batch: &mut [Sequence]) -> Result<(), Corrupt> {
-        let mut source = *self;
+        let mut bits = self.bits;
+        let tables = self.tables;
+        let masks = &tables.masks;
+        let (mut literal, mut offset, mut repeat) = (self.literal, self.offset, self.repeat);
         let mut left = batch.len();
         for place in batch {
-            let (l, o, m) = source.states();
-            let mut look = source.bits.look();
-            *place = source.values(&mut look, l, o, m);
+            let (o, m, l) = (tables.offsets.at(offset), tables.matches.at(repeat), tables.literals.at(literal));
+            let extras = u32::from(o.extra) + u32::from(m.extra) + u32::from(l.extra);
+            let mut look = bits.look();
+            let value = o.value.wrapping_add(look.take(o.extra, masks));
+            // 31, 16 and 16 bits at most, and 26 for the three states.
+            if extras > SEEN as u32 - 26 {
+                let mut behind = bits;
+                behind.drop(o.extra.into());
+                look = behind.look();
+            }
+            let length = m.value + look.take(m.extra, masks);
+            let literals = l.value + look.take(l.extra, masks);
+            bits.drop(extras);
             left -= 1;
             if left > 0 {
-                source.advance(&mut look, l, o, m);
+                literal = usize::from(l.base) + look.take(l.bits, masks) as usize;
+                repeat = usize::from(m.base) + look.take(m.bits, masks) as usize;
+                offset = usize::from(o.base) + look.take(o.bits, masks) as usize;
+                bits.drop(u32::from(l.bits) + u32::from(m.bits) + u32::from(o.bits));
             }
+            *place = Sequence { literals, length, value };
         }
-        *self = source;
+        (self.bits, self.literal, self.offset, self.repeat) = (bits, literal, offset, repeat);
         if self.bits.is_over() { Err(CUT) } else { Ok(()) }
     }
 
     /// To the states behind those of a batch's last sequence.
     fn go_on(&mut self) {
-        let (l, o, m) = self.states();
-        self.advance(&mut self.bits.look(), l, o, m);
-    }
-
-    #[inline(always)]
-    fn states(&self) -> (State, State, State) {
         let Tables { literals, offsets, matches, .. } = self.tables;
-        (literals.at(self.literal), offsets.at(self.offset), matches.at(self.repeat))
-    }
-
-    /// What the states say; in the look there are the bits for their next ones afterwards.
-    #[inline(always)]
-    fn values(&mut self, look: &mut Look, l: State, o: State, m: State) -> Sequence {
-        let masks = &self.tables.masks;
-        let extras = u32::from(o.extra) + u32::from(m.extra) + u32::from(l.extra);
-        let value = o.value.wrapping_add(look.take(o.extra, masks));
-        // 31, 16 and 16 bits at most, and 26 for the three states.
-        if extras > SEEN as u32 - 26 {
-            let mut bits = self.bits;
-            bits.drop(o.extra.into());
-            *look = bits.look();
-        }
-        let length = m.value + look.take(m.extra, masks);
-        let literals = l.value + look.take(l.extra, masks);
-        self.bits.drop(extras);
-        Sequence { literals, length, value }
-    }
-
-    #[inline(always)]
-    fn advance(&mut self, look: &mut Look, l: State, o: State, m: State) {
-        let masks = &self.tables.masks;
-        self.literal = usize::from(l.base) + look.take(l.bits, masks) as usize;
-        self.repeat = usize::from(m.base) + look.take(m.bits, masks) as usize;
-        self.offset = usize::from(o.base) + look.take(o.bits, masks) as usize;
-        self.bits.drop(u32::from(l.bits) + u32::from(m.bits) + u32::from(o.bits));
+        let (l, o, m) = (literals.at(self.literal), offsets.at(self.offset), matches.at(self.repeat));
+        self.literal = usize::from(l.base) + self.bits.take(l.bits.into()) as usize;
+        self.repeat = usize::from(m.base) + self.bits.take(m.bits.into()) as usize;
+        self.offset = usize::from(o.base) + self.bits.take(o.bits.into()) as usize;
     }
 }
 
