@@ -152,7 +152,7 @@ mod tests {
         bits.take(1);
         assert!(bits.is_over() && !bits.is_at_front());
         // Also where the place goes below zero.
-        (0..40).for_each(|_| drop(bits.take(32)));
+        (0..40).for_each(|_| bits.drop(32));
         assert!(bits.is_over() && !bits.is_at_front());
         assert!(Backward::new(&[1, 0], 0, 2).is_err());
         assert!(Backward::new(&[1, 0], 1, 1).is_err());

@@ -101,7 +101,7 @@ impl Code {
     fn some<const STREAMS: usize, const N: usize>(
         &self,
         bits: &mut [Backward<'_>; STREAMS],
-        places: [&mut [u8; N]; STREAMS],
+        mut places: [&mut [u8; N]; STREAMS],
     ) {
         let mut words = [0; STREAMS];
         for (word, bits) in words.iter_mut().zip(&*bits) {
@@ -110,11 +110,11 @@ impl Code {
         // Of the sums only the lowest byte is meant.
         let mut taken = [0; STREAMS];
         for number in 0..N {
-            for stream in 0..STREAMS {
-                let entry = u32::from(self.table[(words[stream] >> (64 - LONGEST)) as usize]);
-                places[stream][number] = (entry >> 8) as u8;
-                words[stream] <<= entry & 63;
-                taken[stream] += entry;
+            for ((word, taken), places) in words.iter_mut().zip(&mut taken).zip(&mut places) {
+                let entry = u32::from(self.table[(*word >> (64 - LONGEST)) as usize]);
+                places[number] = (entry >> 8) as u8;
+                *word <<= entry & 63;
+                *taken += entry;
             }
         }
         for (bits, taken) in bits.iter_mut().zip(taken) {
