@@ -79,6 +79,7 @@ impl Probabilities {
     }
 
     /// The symbol of each state.
+    #[inline(never)]
     fn spread(&self) -> Result<[u8; STATES], Corrupt> {
         let size = 1usize << self.log;
         let mut all = [0; STATES];
