@@ -43,11 +43,22 @@ pub fn repeat(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Re
     if distance < CHUNK {
         return repeat_closely(bytes, from, at, length);
     }
-    let chunk = *load(bytes, from)?;
-    *place(bytes, at)? = chunk;
-    if length > CHUNK {
+    double(bytes, from, at)?;
+    if length > 2 * CHUNK {
         repeat_more(bytes, from, at, length)?;
     }
+    Ok(())
+}
+
+/// Two chunks, the second of which may be what the first one adds.
+#[inline(always)]
+fn double(bytes: &mut [u8], from: usize, at: usize) -> Result<(), NoRoom> {
+    let bytes = bytes.get_mut(from..at + 2 * CHUNK).ok_or(NoRoom)?;
+    let distance = at - from;
+    let chunk = *load(bytes, 0)?;
+    *place(bytes, distance)? = chunk;
+    let chunk = *load(bytes, CHUNK)?;
+    *place(bytes, distance + CHUNK)? = chunk;
     Ok(())
 }
 
@@ -57,11 +68,10 @@ fn repeat_more(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Resul
         bytes.copy_within(from..from + length, at);
         return Ok(());
     }
-    let mut done = CHUNK;
+    let mut done = 2 * CHUNK;
     while done < length {
-        let chunk = *load(bytes, from + done)?;
-        *place(bytes, at + done)? = chunk;
-        done += CHUNK;
+        double(bytes, from + done, at + done)?;
+        done += 2 * CHUNK;
     }
     Ok(())
 }

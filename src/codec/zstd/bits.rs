@@ -10,28 +10,43 @@ pub const BEFORE: usize = 32;
 #[derive(Clone, Copy)]
 pub struct Backward<'a> {
     bytes: &'a [u8],
-    /// Bits before the front, and before the place that was reached.
+    /// Bits before the front, and before the place that was reached, without the `SEEN` that the next look has for certain.
     front: usize,
     at: usize,
 }
+
+/// Bits that a word has from any place on.
+pub const SEEN: usize = 57;
 
 impl<'a> Backward<'a> {
     /// Of the stream at `start..end`. The highest set bit of its last byte only marks where it ends.
     pub fn new(bytes: &'a [u8], start: usize, end: usize) -> Result<Backward<'a>, Corrupt> {
         match bytes.get(start..end).and_then(<[u8]>::last) {
-            None | Some(0) => Err(Corrupt("a stream of bits has no end")),
-            Some(last) => Ok(Backward { bytes, front: start * 8, at: end * 8 - 1 - last.leading_zeros() as usize }),
+            Some(last @ 1..) if start >= BEFORE => {
+                let front = start * 8 - SEEN;
+                Ok(Backward { bytes, front, at: end * 8 - 1 - last.leading_zeros() as usize - SEEN })
+            }
+            _ => Err(Corrupt("a stream of bits has no end")),
         }
     }
 
-    /// At least the next 57 bits, from the highest one on; behind the front they are anything.
+    /// At least the next `SEEN` bits, from the highest one on; behind the front they are anything.
     #[inline(always)]
     pub fn word(&self) -> u64 {
-        let end = self.at.div_ceil(8);
-        match self.bytes.get(end.wrapping_sub(8)..end).and_then(<[u8]>::first_chunk) {
-            Some(chunk) => u64::from_le_bytes(*chunk) << (end * 8 - self.at),
-            None => 0,
-        }
+        self.bytes() << (!self.at & 7)
+    }
+
+    /// The next `SEEN` bits, to be taken one number after the other; behind the front they are anything.
+    #[inline(always)]
+    pub fn look(&self) -> Look {
+        Look { word: self.bytes(), left: SEEN as u32 + (self.at as u32 & 7) }
+    }
+
+    /// The eight bytes up to the one with the next bit.
+    #[inline(always)]
+    fn bytes(&self) -> u64 {
+        let byte = self.at / 8;
+        self.bytes.get(byte..byte + 8).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
     #[inline(always)]
@@ -51,13 +66,36 @@ impl<'a> Backward<'a> {
     #[inline(always)]
     pub fn is_over(&self) -> bool {
         // Also where the place went below zero.
-        self.at.wrapping_sub(self.front) as isize <= -1
+        (self.at.wrapping_sub(self.front) as isize) < 0
     }
 
     /// Exactly all was taken.
     pub fn is_at_front(&self) -> bool {
         self.at == self.front
     }
+}
+
+/// Bits that were looked at, and how many of them are left.
+pub struct Look {
+    word: u64,
+    left: u32,
+}
+
+impl Look {
+    /// A number of so many bits.
+    #[inline(always)]
+    pub fn take(&mut self, bits: u8, masks: &Masks) -> u32 {
+        self.left = self.left.wrapping_sub(u32::from(bits));
+        (self.word >> (self.left & 63)) as u32 & masks[usize::from(bits)]
+    }
+}
+
+/// The numbers of which so many bits are set, up to 32: looked up faster than shifted by a number that is not known, which
+/// takes three steps where the processor's newer shifts are not used.
+pub type Masks = [u32; 256];
+
+pub fn masks() -> Masks {
+    std::array::from_fn(|bits| if bits < 32 { (1 << bits) - 1 } else { u32::MAX })
 }
 
 /// The highest bits of a word; none of them is zero.
@@ -79,10 +117,11 @@ impl<'a> Forward<'a> {
 
     /// A number of up to 16 bits; past the end they are zero.
     pub fn peek(&self, bits: u32) -> u32 {
-        let mut value = 0;
-        for (place, byte) in self.bytes.iter().skip(self.at / 8).take(4).enumerate() {
-            value |= u32::from(*byte) << (8 * place);
-        }
+        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
+        let value = match rest.first_chunk() {
+            Some(four) => u32::from_le_bytes(*four),
+            None => rest.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)),
+        };
         value >> (self.at % 8) & ((1 << bits) - 1)
     }
 
@@ -112,8 +151,24 @@ mod tests {
         assert!(!bits.is_over() && bits.is_at_front());
         bits.take(1);
         assert!(bits.is_over() && !bits.is_at_front());
+        // Also where the place goes below zero.
+        (0..40).for_each(|_| bits.drop(32));
+        assert!(bits.is_over() && !bits.is_at_front());
         assert!(Backward::new(&[1, 0], 0, 2).is_err());
         assert!(Backward::new(&[1, 0], 1, 1).is_err());
+    }
+
+    #[test]
+    fn numbers_of_one_look() {
+        let bytes: Vec<u8> = (0..64u8).map(|number| number.wrapping_mul(37)).collect();
+        let masks = masks();
+        for first in 0..=31 {
+            let (mut bits, mut look) = (Backward::new(&bytes, BEFORE, 61).unwrap(), None);
+            for count in [first, 5, 0, 57 - 36, 0] {
+                let seen = look.get_or_insert_with(|| bits.look()).take(count, &masks);
+                assert_eq!(seen, bits.take(count.into()), "{first} {count}");
+            }
+        }
     }
 
     #[test]

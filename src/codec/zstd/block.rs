@@ -3,7 +3,7 @@
 use super::Corrupt;
 use super::bits::BEFORE;
 use super::huffman::Code;
-use super::sequences::{Literals, Sequences};
+use super::sequences::Sequences;
 use super::window::{TOO_LARGE, Window};
 use crate::copy::SPARE;
 
@@ -11,11 +11,12 @@ const CUT: Corrupt = Corrupt("a block is cut short");
 
 /// What blocks of one frame hand on, and memory to be used again.
 pub struct Blocks {
-    code: Option<Code>,
+    code: Code,
     sequences: Sequences,
     /// A block's bytes, and its literals when they are not found among them, with what must be before and behind.
     bytes: Vec<u8>,
     literals: Vec<u8>,
+    length: usize,
 }
 
 /// How literals are stored.
@@ -45,25 +46,25 @@ impl Default for Blocks {
 
 impl Blocks {
     pub fn new() -> Blocks {
-        Blocks { code: None, sequences: Sequences::new(), bytes: Vec::new(), literals: Vec::new() }
+        Blocks { code: Code::new(), sequences: Sequences::new(), bytes: Vec::new(), literals: Vec::new(), length: 0 }
     }
 
     /// A frame begins: nothing is known.
     pub fn reset(&mut self) {
-        self.code = None;
-        self.sequences = Sequences::new();
+        self.code.reset();
+        self.sequences.reset();
     }
 
     /// Where the bytes of a block belong before it is unpacked.
     pub fn buffer(&mut self, length: usize) -> &mut [u8] {
-        self.bytes.clear();
-        self.bytes.resize(BEFORE + length + SPARE, 0);
+        self.length = length;
+        grow(&mut self.bytes, BEFORE + length + SPARE);
         self.bytes.get_mut(BEFORE..BEFORE + length).unwrap_or_default()
     }
 
     /// Unpacks the block in the buffer.
     pub fn unpack(&mut self, window: &mut Window, begin: usize, most: usize) -> Result<(), Corrupt> {
-        let end = self.bytes.len() - SPARE;
+        let end = BEFORE + self.length;
         let header = Header::parse(self.bytes.get(BEFORE..end).unwrap_or_default())?;
         let start = BEFORE + header.length;
         if header.literals > most {
@@ -73,16 +74,23 @@ impl Blocks {
             return Err(CUT);
         }
         let after = start + header.stored;
-        let mut literals = match header.kind {
-            Kind::Raw => Literals { bytes: &self.bytes, at: start, end: after },
+        let literals = match header.kind {
+            Kind::Raw => self.bytes.get(start..after + SPARE),
             _ => {
-                self.literals.resize(header.literals + SPARE, 0);
+                grow(&mut self.literals, header.literals + SPARE);
                 let target = self.literals.get_mut(..header.literals).unwrap_or_default();
                 unpack_literals(&header, &self.bytes, start, &mut self.code, target)?;
-                Literals { bytes: &self.literals, at: 0, end: header.literals }
+                self.literals.get(..header.literals + SPARE)
             }
         };
-        self.sequences.unpack(&self.bytes, after, end, &mut literals, window, begin)
+        self.sequences.unpack(&self.bytes, after, end, literals.unwrap_or_default(), window, begin)
+    }
+}
+
+/// Makes a buffer at least so large. What it has in it is of no interest.
+fn grow(bytes: &mut Vec<u8>, length: usize) {
+    if bytes.len() < length {
+        bytes.resize(length, 0);
     }
 }
 
@@ -90,7 +98,7 @@ fn unpack_literals(
     header: &Header,
     bytes: &[u8],
     mut start: usize,
-    code: &mut Option<Code>,
+    code: &mut Code,
     target: &mut [u8],
 ) -> Result<(), Corrupt> {
     let end = start + header.stored;
@@ -99,11 +107,11 @@ fn unpack_literals(
         return Ok(());
     }
     if header.kind == Kind::Packed {
-        let (parsed, taken) = Code::parse(bytes.get(start..end).unwrap_or_default())?;
-        *code = Some(parsed);
-        start += taken;
+        start += code.read(bytes.get(start..end).unwrap_or_default())?;
     }
-    let code = code.as_ref().ok_or(Corrupt("literals with a code that was never there"))?;
+    if !code.is_there() {
+        return Err(Corrupt("literals with a code that was never there"));
+    }
     match header.four {
         true => code.decode_four(bytes, start, end, target),
         false => code.decode(bytes, start, end, target),

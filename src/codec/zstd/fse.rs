@@ -12,14 +12,30 @@ pub struct State {
     pub base: u16,
 }
 
+/// Of the largest table, and of any alphabet.
+pub const STATES: usize = 1 << 9;
+const SYMBOLS: usize = 256;
+
 /// How often each symbol is there, of 2^log; -1 is less than once.
 #[derive(Debug, PartialEq)]
 pub struct Probabilities {
     pub log: u32,
-    pub of: Vec<i16>,
+    count: usize,
+    all: [i16; SYMBOLS],
 }
 
 impl Probabilities {
+    /// Of those that are known; more than there are symbols are left out.
+    pub fn new(log: u32, of: &[i16]) -> Probabilities {
+        let mut all = [0; SYMBOLS];
+        all.iter_mut().zip(of).for_each(|(place, probability)| *place = *probability);
+        Probabilities { log, count: of.len().min(SYMBOLS), all }
+    }
+
+    fn of(&self) -> &[i16] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+
     /// Parses a table of up to `symbols` symbols and 2^`most` states; and the bytes that it takes.
     pub fn parse(bytes: &[u8], most: u32, symbols: usize) -> Result<(Probabilities, usize), Corrupt> {
         let mut bits = Forward::new(bytes);
@@ -28,60 +44,68 @@ impl Probabilities {
         if log > most {
             return Err(Corrupt("a table is too large"));
         }
-        let (mut left, mut of) = (1i32 << log, Vec::with_capacity(symbols));
-        while left > 0 && of.len() < symbols {
+        let (mut left, mut count, mut all) = (1i32 << log, 0, [0; SYMBOLS]);
+        while left > 0 {
+            let Some(place) = all.get_mut(count).filter(|_| count < symbols) else { return Err(WHOLE) };
             let probability = probability(&mut bits, left);
             left -= probability.abs();
-            of.push(probability as i16);
+            *place = probability as i16;
+            count += 1;
             if probability == 0 {
-                zeros(&mut bits, &mut of, symbols);
+                count += zeros(&mut bits, symbols);
             }
         }
-        if left != 0 || of.len() > symbols {
-            return Err(Corrupt("a table's probabilities make no whole"));
+        if left != 0 || count > symbols {
+            return Err(WHOLE);
         }
-        Ok((Probabilities { log, of }, bits.finish()?))
+        Ok((Probabilities { log, count, all }, bits.finish()?))
     }
 
-    /// The meaning of each state, 2^log of them.
-    pub fn states(&self) -> Result<Vec<State>, Corrupt> {
+    /// Puts at each of the 2^log states at the front what is made of its meaning.
+    #[inline(always)]
+    pub fn states<T>(&self, states: &mut [T], make: impl Fn(State) -> Option<T>) -> Result<(), Corrupt> {
         let size = 1usize << self.log;
-        let mut states = vec![State::default(); size];
-        let mut next = vec![0u16; self.of.len()];
+        let symbols = self.spread()?;
+        let mut next = [0u16; SYMBOLS];
+        next.iter_mut().zip(self.of()).for_each(|(place, probability)| *place = probability.unsigned_abs());
+        for (place, symbol) in states.iter_mut().zip(symbols).take(size) {
+            let count = &mut next[usize::from(symbol)];
+            let bits = self.log.checked_sub(count.checked_ilog2().ok_or(SPREAD)?).ok_or(SPREAD)?;
+            let base = ((u32::from(*count) << bits) - size as u32) as u16;
+            *count += 1;
+            *place = make(State { symbol, bits: bits as u8, base }).ok_or(SPREAD)?;
+        }
+        Ok(())
+    }
+
+    /// The symbol of each state.
+    #[inline(never)]
+    fn spread(&self) -> Result<[u8; STATES], Corrupt> {
+        let size = 1usize << self.log;
+        let mut all = [0; STATES];
+        let symbols = all.get_mut(..size).ok_or(SPREAD)?;
         let mut high = size;
-        for (symbol, probability) in self.of.iter().enumerate() {
-            next[symbol] = probability.unsigned_abs();
-            if *probability == -1 {
-                high = high.checked_sub(1).ok_or(SPREAD)?;
-                states.get_mut(high).ok_or(SPREAD)?.symbol = symbol as u8;
-            }
+        for (symbol, _) in self.of().iter().enumerate().filter(|(_, probability)| **probability == -1) {
+            high = high.checked_sub(1).ok_or(SPREAD)?;
+            *symbols.get_mut(high).ok_or(SPREAD)? = symbol as u8;
         }
         let (step, mut place) = ((size >> 1) + (size >> 3) + 3, 0);
-        for (symbol, probability) in self.of.iter().enumerate() {
+        for (symbol, probability) in self.of().iter().enumerate() {
             for _ in 0..*probability {
-                states.get_mut(place).ok_or(SPREAD)?.symbol = symbol as u8;
+                *symbols.get_mut(place).ok_or(SPREAD)? = symbol as u8;
                 loop {
-                    place = (place + step) % size;
+                    place = (place + step) & (size - 1);
                     if place < high || high == 0 {
                         break;
                     }
                 }
             }
         }
-        if place != 0 {
-            return Err(SPREAD);
-        }
-        for state in &mut states {
-            let count = next.get_mut(usize::from(state.symbol)).ok_or(SPREAD)?;
-            let bits = self.log - count.checked_ilog2().ok_or(SPREAD)?;
-            state.bits = bits as u8;
-            state.base = ((u32::from(*count) << bits) - size as u32) as u16;
-            *count += 1;
-        }
-        Ok(states)
+        if place == 0 { Ok(all) } else { Err(SPREAD) }
     }
 }
 
+const WHOLE: Corrupt = Corrupt("a table's probabilities make no whole");
 const SPREAD: Corrupt = Corrupt("a table's symbols do not fit");
 
 /// One probability: values that cannot be larger than what is left take fewer bits.
@@ -100,14 +124,15 @@ fn probability(bits: &mut Forward<'_>, left: i32) -> i32 {
     value as i32 - 1
 }
 
-/// How many more symbols have the probability zero, in digits up to three.
-fn zeros(bits: &mut Forward<'_>, of: &mut Vec<i16>, symbols: usize) {
+/// How many more symbols have the probability zero, in digits up to three; of no interest where they are too many.
+fn zeros(bits: &mut Forward<'_>, symbols: usize) -> usize {
+    let mut all = 0;
     loop {
         let count = bits.peek(2);
         bits.drop(2);
-        of.extend(std::iter::repeat_n(0, count as usize));
-        if count < 3 || of.len() > symbols {
-            return;
+        all += count as usize;
+        if count < 3 || all > symbols {
+            return all;
         }
     }
 }
@@ -124,8 +149,8 @@ mod tests {
             -1,
         ];
         for (log, of) in [(6, lengths.to_vec()), (5, vec![32])] {
-            let states = Probabilities { log, of: of.clone() }.states().unwrap();
-            assert_eq!(states.len(), 1 << log);
+            let mut states = vec![State::default(); 1 << log];
+            Probabilities::new(log, &of).states(&mut states, Some).unwrap();
             for (symbol, probability) in of.iter().enumerate() {
                 let of_it: Vec<_> = states.iter().filter(|state| usize::from(state.symbol) == symbol).collect();
                 assert_eq!(of_it.len(), usize::from(probability.unsigned_abs()));
@@ -146,7 +171,7 @@ mod tests {
         }
         let bytes = value.to_le_bytes();
         let (table, taken) = Probabilities::parse(&bytes, 9, 36).unwrap();
-        assert_eq!(table, Probabilities { log: 5, of: vec![16, 0, 0, 0, 0, 0, 15, -1] });
+        assert_eq!(table, Probabilities::new(5, &[16, 0, 0, 0, 0, 0, 15, -1]));
         assert_eq!(taken, 3);
         assert!(Probabilities::parse(&bytes, 4, 36).is_err());
         assert!(Probabilities::parse(&bytes, 9, 7).is_err());

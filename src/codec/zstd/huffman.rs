@@ -2,77 +2,124 @@
 
 use super::Corrupt;
 use super::bits::{BEFORE, Backward};
-use super::fse::Probabilities;
+use super::fse::{Probabilities, State};
 
 /// The longest code.
 const LONGEST: u32 = 11;
+const SYMBOLS: usize = 256;
+/// Of the table for packed weights.
+const WEIGHTS_LOG: u32 = 6;
 const ENTRIES: usize = 1 << LONGEST;
 /// Codes that one look at a stream has for certain.
 const AT_ONCE: usize = 5;
 
 const WEIGHTS: Corrupt = Corrupt("the weights of a code make no whole");
 
-/// By the next bits: the symbol, and above it the length of its code.
-pub struct Code(Box<[u16; ENTRIES]>);
+/// By the next bits: the length of the code, and above it its symbol.
+pub struct Code {
+    is_there: bool,
+    table: Box<[u16; ENTRIES]>,
+}
 
 impl Code {
-    /// Parses a code's description; and the bytes that it takes.
-    pub fn parse(bytes: &[u8]) -> Result<(Code, usize), Corrupt> {
+    /// Of no symbols; to be read into.
+    pub fn new() -> Code {
+        Code { is_there: false, table: Box::new([0; ENTRIES]) }
+    }
+
+    /// Forgets the code.
+    pub fn reset(&mut self) {
+        self.is_there = false;
+    }
+
+    pub fn is_there(&self) -> bool {
+        self.is_there
+    }
+
+    /// Parses a code's description; gives the bytes that it takes.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<usize, Corrupt> {
         let (head, rest) = bytes.split_first().ok_or(CUT)?;
-        let (weights, taken) = match *head {
-            length @ 0..128 => (packed_weights(rest.get(..length.into()).ok_or(CUT)?)?, length.into()),
+        let mut weights = [0; SYMBOLS];
+        let (count, taken) = match *head {
+            length @ 0..128 => {
+                let packed = rest.get(..length.into()).ok_or(CUT)?;
+                (packed_weights(packed, &mut weights)?, length.into())
+            }
             count => {
                 let count = usize::from(count - 127);
                 let nibbles = rest.get(..count.div_ceil(2)).ok_or(CUT)?;
-                let weights = nibbles.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(count).collect();
-                (weights, count.div_ceil(2))
+                let each = nibbles.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(count);
+                weights.iter_mut().zip(each).for_each(|(place, weight)| *place = weight);
+                (count, count.div_ceil(2))
             }
         };
-        Ok((Code::new(weights)?, 1 + taken))
+        self.fill(weights.get_mut(..=count).ok_or(WEIGHTS)?)?;
+        Ok(1 + taken)
     }
 
     /// From the weight of each symbol but the last, which has what is left.
-    fn new(mut weights: Vec<u8>) -> Result<Code, Corrupt> {
-        let share = |weight: &u8| if *weight == 0 { 0 } else { 1u32 << (weight - 1) };
-        if weights.iter().any(|weight| u32::from(*weight) > LONGEST) {
+    fn fill(&mut self, weights: &mut [u8]) -> Result<(), Corrupt> {
+        self.is_there = false;
+        let (last, others) = weights.split_last_mut().ok_or(WEIGHTS)?;
+        // How many symbols have each weight; sixteen are counted, for fewer checks.
+        let mut counts = [0u32; 16];
+        for weight in others.iter() {
+            *counts.get_mut(usize::from(*weight)).ok_or(WEIGHTS)? += 1;
+        }
+        if counts.iter().skip(LONGEST as usize + 1).any(|count| *count > 0) {
             return Err(WEIGHTS);
         }
-        let sum: u32 = weights.iter().map(share).sum();
+        let sum: u32 = (1..).zip(counts.iter().skip(1)).map(|(weight, count)| count << weight >> 1).sum();
         let log = sum.checked_ilog2().ok_or(WEIGHTS)? + 1;
         let left = (1 << log) - sum;
-        if log > LONGEST || !left.is_power_of_two() || weights.len() > 255 {
+        if log > LONGEST || !left.is_power_of_two() {
             return Err(WEIGHTS);
         }
-        weights.push(left.ilog2() as u8 + 1);
-        let mut table = Box::new([0; ENTRIES]);
-        let mut places = table.iter_mut();
-        for weight in 1..=log {
-            let entry = (log + 1 - weight) << 8;
-            let count = 1 << (weight - 1 + LONGEST - log);
-            for symbol in (0..weights.len()).filter(|symbol| u32::from(weights[*symbol]) == weight) {
-                places.by_ref().take(count).for_each(|place| *place = (entry | symbol as u32) as u16);
+        *last = left.ilog2() as u8 + 1;
+        counts[usize::from(*last & 15)] += 1;
+        // Codes of a weight stand side by side, those of the lowest first.
+        let mut places = [0; 16];
+        let mut at = 0;
+        for (weight, (place, count)) in places.iter_mut().zip(counts).enumerate().skip(1) {
+            *place = at;
+            at += (count as usize) << (weight - 1) << (LONGEST - log);
+        }
+        for (symbol, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+            let place = &mut places[usize::from(*weight & 15)];
+            let end = *place + (1 << (u32::from(*weight) - 1 + LONGEST - log));
+            let entry = (symbol as u32) << 8 | (log + 1 - u32::from(*weight));
+            self.table.get_mut(*place..end).ok_or(WEIGHTS)?.fill(entry as u16);
+            *place = end;
+        }
+        self.is_there = true;
+        Ok(())
+    }
+
+    /// Decodes `N` symbols, up to `AT_ONCE`, out of one look at the stream of each place; streams side by side, which do
+    /// not wait for each other in the processor.
+    #[inline(always)]
+    fn some<const STREAMS: usize, const N: usize>(
+        &self,
+        bits: &mut [Backward<'_>; STREAMS],
+        mut places: [&mut [u8; N]; STREAMS],
+    ) {
+        let mut words = [0; STREAMS];
+        for (word, bits) in words.iter_mut().zip(&*bits) {
+            *word = bits.word();
+        }
+        // Of the sums only the lowest byte is meant.
+        let mut taken = [0; STREAMS];
+        for number in 0..N {
+            for ((word, taken), places) in words.iter_mut().zip(&mut taken).zip(&mut places) {
+                let entry = u32::from(self.table[(*word >> (64 - LONGEST)) as usize]);
+                places[number] = (entry >> 8) as u8;
+                *word <<= entry & 63;
+                *taken += entry;
             }
         }
-        Ok(Code(table))
-    }
-
-    #[inline(always)]
-    fn next(&self, word: u64) -> (u8, u32) {
-        let entry = self.0[(word >> (64 - LONGEST)) as usize];
-        (entry as u8, u32::from(entry >> 8))
-    }
-
-    /// Decodes several symbols out of one look at the stream.
-    #[inline(always)]
-    fn some(&self, bits: &mut Backward<'_>, places: &mut [u8]) {
-        let (mut word, mut taken) = (bits.word(), 0);
-        for place in places {
-            let (symbol, length) = self.next(word);
-            *place = symbol;
-            word <<= length;
-            taken += length;
+        for (bits, taken) in bits.iter_mut().zip(taken) {
+            bits.drop(taken & 255);
         }
-        bits.drop(taken);
     }
 
     /// Decodes one stream, at `start..end` of the bytes, into all of `target`.
@@ -91,66 +138,72 @@ impl Code {
             if at > end { Err(CUT) } else { Backward::new(bytes, begin, at) }
         };
         let [a0, a1, b0, b1, c0, c1] = *lengths;
-        let (mut a, mut b, mut c) = (next(a0, a1)?, next(b0, b1)?, next(c0, c1)?);
-        let mut d = Backward::new(bytes, at, end)?;
+        let (a, b, c) = (next(a0, a1)?, next(b0, b1)?, next(c0, c1)?);
+        let d = Backward::new(bytes, at, end)?;
         let quarter = target.len().div_ceil(4);
         let mut quarters = target.chunks_mut(quarter.max(1));
         let mut part = || quarters.next().ok_or(CUT);
         let (a_part, b_part, c_part, d_part) = (part()?, part()?, part()?, part()?);
-        // As far as all go, side by side: the four do not wait for each other in the processor.
+        let mut bits = [a, b, c, d];
         let rounds = d_part.len() / AT_ONCE;
         let (a_all, a_rest) = a_part.split_at_mut(rounds * AT_ONCE);
         let (b_all, b_rest) = b_part.split_at_mut(rounds * AT_ONCE);
         let (c_all, c_rest) = c_part.split_at_mut(rounds * AT_ONCE);
         let (d_all, d_rest) = d_part.split_at_mut(rounds * AT_ONCE);
-        let groups = a_all
-            .chunks_exact_mut(AT_ONCE)
-            .zip(b_all.chunks_exact_mut(AT_ONCE))
-            .zip(c_all.chunks_exact_mut(AT_ONCE).zip(d_all.chunks_exact_mut(AT_ONCE)));
+        let groups = fives(a_all).zip(fives(b_all)).zip(fives(c_all).zip(fives(d_all)));
         for ((a_five, b_five), (c_five, d_five)) in groups {
-            self.some(&mut a, a_five);
-            self.some(&mut b, b_five);
-            self.some(&mut c, c_five);
-            self.some(&mut d, d_five);
-            if a.is_over() | b.is_over() | c.is_over() | d.is_over() {
-                return Err(CUT);
-            }
+            self.some(&mut bits, [a_five, b_five, c_five, d_five]);
         }
-        self.rest(a, a_rest)?;
-        self.rest(b, b_rest)?;
-        self.rest(c, c_rest)?;
-        self.rest(d, d_rest)
+        for (bits, rest) in bits.into_iter().zip([a_rest, b_rest, c_rest, d_rest]) {
+            self.rest(bits, rest)?;
+        }
+        Ok(())
     }
 
-    fn rest(&self, mut bits: Backward<'_>, target: &mut [u8]) -> Result<(), Corrupt> {
-        for places in target.chunks_mut(AT_ONCE) {
-            self.some(&mut bits, places);
-            if bits.is_over() {
-                return Err(CUT);
-            }
+    /// Decodes to the end. Only there is looked whether there was so much.
+    fn rest(&self, bits: Backward<'_>, target: &mut [u8]) -> Result<(), Corrupt> {
+        let mut bits = [bits];
+        let all = target.len() / AT_ONCE * AT_ONCE;
+        let (target, rest) = target.split_at_mut(all);
+        for five in fives(target) {
+            self.some(&mut bits, [five]);
         }
-        if bits.is_at_front() { Ok(()) } else { Err(Corrupt("literals are left over")) }
+        for one in rest.chunks_exact_mut(1).filter_map(|one| one.try_into().ok()) {
+            self.some::<1, 1>(&mut bits, [one]);
+        }
+        let [bits] = bits;
+        match (bits.is_at_front(), bits.is_over()) {
+            (true, _) => Ok(()),
+            (_, true) => Err(CUT),
+            _ => Err(Corrupt("literals are left over")),
+        }
     }
+}
+
+fn fives(bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8; AT_ONCE]> {
+    bytes.chunks_exact_mut(AT_ONCE).filter_map(|five| five.try_into().ok())
 }
 
 const CUT: Corrupt = Corrupt("literals are cut short");
 
-/// Weights that are themselves encoded, by two states in turn.
-fn packed_weights(bytes: &[u8]) -> Result<Vec<u8>, Corrupt> {
-    let (table, taken) = Probabilities::parse(bytes, 6, 256)?;
-    let states = table.states()?;
-    let mut before = vec![0; BEFORE];
-    before.extend(bytes.get(taken..).unwrap_or_default());
-    let mut bits = Backward::new(&before, BEFORE, before.len())?;
-    let (mut one, mut other) = (bits.take(table.log) as usize, bits.take(table.log) as usize);
-    let mut weights = Vec::with_capacity(256);
-    while weights.len() < 255 {
+/// Weights that are themselves encoded, by two states in turn; gives how many, which leaves one place.
+fn packed_weights(bytes: &[u8], weights: &mut [u8; SYMBOLS]) -> Result<usize, Corrupt> {
+    let (probabilities, taken) = Probabilities::parse(bytes, WEIGHTS_LOG, SYMBOLS)?;
+    let mut states = [State::default(); 1 << WEIGHTS_LOG];
+    probabilities.states(&mut states, Some)?;
+    let mut before = [0; BEFORE + 128];
+    let packed = bytes.get(taken..).unwrap_or_default();
+    let end = BEFORE + packed.len();
+    before.get_mut(BEFORE..end).ok_or(WEIGHTS)?.copy_from_slice(packed);
+    let mut bits = Backward::new(&before, BEFORE, end)?;
+    let (mut one, mut other) = (bits.take(probabilities.log) as usize, bits.take(probabilities.log) as usize);
+    for count in 0..SYMBOLS - 1 {
         let state = states.get(one).ok_or(WEIGHTS)?;
-        weights.push(state.symbol);
+        weights[count] = state.symbol;
         one = usize::from(state.base) + bits.take(state.bits.into()) as usize;
         if bits.is_over() {
-            weights.push(states.get(other).ok_or(WEIGHTS)?.symbol);
-            return Ok(weights);
+            weights[count + 1] = states.get(other).ok_or(WEIGHTS)?.symbol;
+            return Ok(count + 2);
         }
         std::mem::swap(&mut one, &mut other);
     }
@@ -164,8 +217,8 @@ mod tests {
     /// The example of RFC 8878, 4.2.1: weights 4 3 2 0 1 and 1 for the last.
     #[test]
     fn the_example_of_the_specification() {
-        let (code, taken) = Code::parse(&[127 + 5, 0x43, 0x20, 0x10]).unwrap();
-        assert_eq!(taken, 4);
+        let mut code = Code::new();
+        assert_eq!(code.read(&[127 + 5, 0x43, 0x20, 0x10]).unwrap(), 4);
         // 0: 1, 1: 01, 2: 001, 4: 0000, 5: 0001; from the back, after the mark.
         let mut bytes = vec![0; BEFORE];
         bytes.extend([0b0000_0001, 0b0110_1001]);
@@ -179,11 +232,13 @@ mod tests {
 
     #[test]
     fn weights_must_make_a_whole() {
-        assert!(Code::new(vec![1, 2]).is_ok());
-        for wrong in [vec![], vec![0, 0], vec![12], vec![3, 1], vec![1; 256]] {
-            assert!(Code::new(wrong.clone()).is_err(), "{wrong:?}");
+        let mut code = Code::new();
+        let mut fill = |weights: &[u8]| code.fill(&mut [weights, &[0]].concat());
+        assert!(fill(&[1, 2]).is_ok());
+        for wrong in [vec![], vec![0, 0], vec![12], vec![16], vec![3, 1], vec![5; 255]] {
+            assert!(fill(&wrong).is_err(), "{wrong:?}");
         }
-        assert!(Code::parse(&[]).is_err());
-        assert!(Code::parse(&[5, 0, 0]).is_err());
+        assert!(code.read(&[]).is_err());
+        assert!(code.read(&[5, 0, 0]).is_err());
     }
 }

@@ -4,6 +4,7 @@ mod bits;
 pub mod block;
 mod fse;
 mod huffman;
+mod recent;
 mod sequences;
 pub mod window;
 

@@ -1,9 +1,11 @@
 //! The sequences of a zstd block (RFC 8878, 3.1.1.3.2): literals to be added, and matches behind them.
 
 use super::Corrupt;
-use super::bits::{Backward, top};
-use super::fse::Probabilities;
-use super::window::Window;
+use super::bits::{Backward, Masks, SEEN, masks};
+use super::fse::{Probabilities, STATES};
+use super::recent::Recent;
+use super::window::{Sequence, Window};
+use crate::copy::SPARE;
 
 const CUT: Corrupt = Corrupt("sequences are cut short");
 
@@ -16,28 +18,23 @@ struct State {
     extra: u8,
 }
 
-/// One of the tables. All have room for the largest: a state is then always one of the table.
-#[derive(Clone)]
+/// One of the tables; none was there yet where there is no `log`. All have room for the largest.
 struct Table {
-    log: u32,
-    states: Box<[State; STATES]>,
+    log: Option<u32>,
+    states: [State; STATES],
 }
-
-const STATES: usize = 1 << 9;
 
 /// What distinguishes the tables.
 struct Field {
     log_most: u32,
     /// The value of each symbol and the bits that are added.
-    values: fn(u8) -> Option<(u32, u8)>,
-    symbols: usize,
+    values: &'static [(u32, u8)],
     predefined: (u32, &'static [i16]),
 }
 
 const LITERALS: Field = Field {
     log_most: 9,
-    values: |symbol| LITERAL_VALUES.get(usize::from(symbol)).copied(),
-    symbols: LITERAL_VALUES.len(),
+    values: &LITERAL_VALUES,
     predefined: (
         6,
         &[
@@ -49,15 +46,13 @@ const LITERALS: Field = Field {
 
 const OFFSETS: Field = Field {
     log_most: 8,
-    values: |symbol| (symbol < 32).then(|| (1 << symbol, symbol)),
-    symbols: 32,
+    values: &OFFSET_VALUES,
     predefined: (5, &[1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1]),
 };
 
 const MATCHES: Field = Field {
     log_most: 9,
-    values: |symbol| MATCH_VALUES.get(usize::from(symbol)).copied(),
-    symbols: MATCH_VALUES.len(),
+    values: &MATCH_VALUES,
     predefined: (
         6,
         &[
@@ -80,6 +75,17 @@ static MATCH_VALUES: [(u32, u8); 53] = values(
     ],
 );
 
+/// Each a power of two.
+static OFFSET_VALUES: [(u32, u8); 32] = {
+    let mut values = [(0, 0); 32];
+    let mut symbol = 0;
+    while symbol < 32 {
+        values[symbol] = (1 << symbol, symbol as u8);
+        symbol += 1;
+    }
+    values
+};
+
 /// Each symbol's value begins where the one before ends, but where the numbers of bits leap: there at a power of two.
 const fn values<const N: usize>(least: u32, bits: [u8; N]) -> [(u32, u8); N] {
     let mut values = [(0, 0); N];
@@ -96,24 +102,51 @@ const fn values<const N: usize>(least: u32, bits: [u8; N]) -> [(u32, u8); N] {
 }
 
 impl Table {
-    fn new(field: &Field, probabilities: &Probabilities) -> Result<Table, Corrupt> {
-        let mut states = Box::new([State::default(); STATES]);
-        for (place, state) in states.iter_mut().zip(probabilities.states()?) {
-            let (value, extra) = (field.values)(state.symbol).ok_or(CUT)?;
-            *place = State { value, base: state.base, bits: state.bits, extra };
+    fn none() -> Table {
+        Table { log: None, states: [State::default(); STATES] }
+    }
+
+    /// The table of a block, in one of four ways.
+    fn read(&mut self, field: &Field, mode: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
+        match mode {
+            0 => self.predefined(field),
+            1 => self.single(field, byte(rest)?),
+            2 => {
+                let (probabilities, taken) = Probabilities::parse(rest, field.log_most, field.values.len())?;
+                *rest = rest.get(taken..).unwrap_or_default();
+                self.fill(field, &probabilities)
+            }
+            _ => self.log.map(drop).ok_or(NO_TABLE),
         }
-        Ok(Table { log: probabilities.log, states })
     }
 
-    fn predefined(field: &Field) -> Result<Table, Corrupt> {
+    fn fill(&mut self, field: &Field, probabilities: &Probabilities) -> Result<(), Corrupt> {
+        self.log = None;
+        probabilities.states(&mut self.states, |state| {
+            let (value, extra) = *field.values.get(usize::from(state.symbol))?;
+            Some(State { value, base: state.base, bits: state.bits, extra })
+        })?;
+        self.log = Some(probabilities.log);
+        Ok(())
+    }
+
+    fn predefined(&mut self, field: &Field) -> Result<(), Corrupt> {
         let (log, of) = field.predefined;
-        Table::new(field, &Probabilities { log, of: of.to_vec() })
+        self.fill(field, &Probabilities::new(log, of))
     }
 
-    /// A table in which all states mean one symbol.
-    fn single(field: &Field, symbol: u8) -> Result<Table, Corrupt> {
-        let (value, extra) = (field.values)(symbol).ok_or(Corrupt("a symbol that does not exist"))?;
-        Ok(Table { log: 0, states: Box::new([State { value, base: 0, bits: 0, extra }; STATES]) })
+    /// Its one state means one symbol.
+    fn single(&mut self, field: &Field, symbol: u8) -> Result<(), Corrupt> {
+        let value = field.values.get(usize::from(symbol));
+        let (value, extra) = *value.ok_or(Corrupt("a symbol that does not exist"))?;
+        self.states[0] = State { value, base: 0, bits: 0, extra };
+        self.log = Some(0);
+        Ok(())
+    }
+
+    /// The first state.
+    fn begin(&self, bits: &mut Backward<'_>) -> Result<usize, Corrupt> {
+        Ok(bits.take(self.log.ok_or(NO_TABLE)?) as usize)
     }
 
     #[inline(always)]
@@ -124,44 +157,51 @@ impl Table {
 
 /// What goes on from one block of a frame to the next.
 pub struct Sequences {
-    literals: Option<Table>,
-    offsets: Option<Table>,
-    matches: Option<Table>,
-    recent: [u32; 3],
+    tables: Box<Tables>,
+    recent: Recent,
 }
 
-/// The literals of a block, with spare bytes behind them.
-pub struct Literals<'a> {
-    pub bytes: &'a [u8],
-    pub at: usize,
-    pub end: usize,
+/// Side by side: the loop over the sequences has one address for them.
+struct Tables {
+    literals: Table,
+    offsets: Table,
+    matches: Table,
+    masks: Masks,
 }
 
 impl Sequences {
     pub fn new() -> Sequences {
-        Sequences { literals: None, offsets: None, matches: None, recent: [1, 4, 8] }
+        let (literals, offsets, matches) = (Table::none(), Table::none(), Table::none());
+        Sequences { tables: Box::new(Tables { literals, offsets, matches, masks: masks() }), recent: Recent::FIRST }
     }
 
-    /// Unpacks a block whose sequences are at `start..end` of `bytes`.
+    /// A frame begins.
+    pub fn reset(&mut self) {
+        let Tables { literals, offsets, matches, .. } = &mut *self.tables;
+        (literals.log, offsets.log, matches.log) = (None, None, None);
+        self.recent = Recent::FIRST;
+    }
+
+    /// Unpacks a block whose sequences are at `start..end` of `bytes`. `SPARE` bytes stand behind its literals.
     pub fn unpack(
         &mut self,
         bytes: &[u8],
         start: usize,
         end: usize,
-        literals: &mut Literals<'_>,
+        literals: &[u8],
         window: &mut Window,
         begin: usize,
     ) -> Result<(), Corrupt> {
         let (count, taken) = count(bytes.get(start..end).unwrap_or_default())?;
         let at = start + taken;
-        if count == 0 && at != end {
-            return Err(Corrupt("garbage follows a block's literals"));
-        }
         if count > 0 {
             let at = self.tables(bytes, at, end)?;
-            self.execute(count, Backward::new(bytes, at, end)?, literals, window, begin)?;
+            return self.execute(count, Backward::new(bytes, at, end)?, literals, window, begin);
         }
-        window.add(begin, literals.bytes.get(literals.at..literals.end).unwrap_or_default())
+        if at != end {
+            return Err(Corrupt("garbage follows a block's literals"));
+        }
+        window.add(begin, literals.get(..literals.len().saturating_sub(SPARE)).unwrap_or_default())
     }
 
     fn tables(&mut self, bytes: &[u8], start: usize, end: usize) -> Result<usize, Corrupt> {
@@ -170,63 +210,106 @@ impl Sequences {
         if modes & 3 != 0 {
             return Err(Corrupt("unknown modes of tables"));
         }
-        table(&mut self.literals, &LITERALS, modes >> 6, &mut rest)?;
-        table(&mut self.offsets, &OFFSETS, modes >> 4 & 3, &mut rest)?;
-        table(&mut self.matches, &MATCHES, modes >> 2 & 3, &mut rest)?;
+        self.tables.literals.read(&LITERALS, modes >> 6, &mut rest)?;
+        self.tables.offsets.read(&OFFSETS, modes >> 4 & 3, &mut rest)?;
+        self.tables.matches.read(&MATCHES, modes >> 2 & 3, &mut rest)?;
         Ok(end - rest.len())
     }
 
+    /// In batches: reading sequences, and doing what they say, are loops that the processor's registers are enough for each.
     fn execute(
         &mut self,
         count: usize,
-        mut bits: Backward<'_>,
-        literals: &mut Literals<'_>,
+        bits: Backward<'_>,
+        literals: &[u8],
         window: &mut Window,
         begin: usize,
     ) -> Result<(), Corrupt> {
-        let (Some(of_literals), Some(of_offsets), Some(of_matches)) = (&self.literals, &self.offsets, &self.matches)
-        else {
-            return Err(NO_TABLE);
-        };
-        let mut literal = bits.take(of_literals.log) as usize;
-        let mut offset = bits.take(of_offsets.log) as usize;
-        let mut repeat = bits.take(of_matches.log) as usize;
-        let mut recent = self.recent;
-        let mut writer = window.writer(begin, literals.bytes);
-        for left in (0..count).rev() {
-            let (o, m, l) = (of_offsets.at(offset), of_matches.at(repeat), of_literals.at(literal));
-            // 31 and 16 bits at most, of the 57 that there are.
-            let mut word = bits.word();
-            let value = o.value.wrapping_add(top(word, o.extra.into()));
-            let length = (m.value + top(word << o.extra, m.extra.into())) as usize;
-            let mut taken = u32::from(o.extra) + u32::from(m.extra);
-            // 16 bits more, and 26 for the three states.
-            if taken + u32::from(l.extra) > 57 - 26 {
-                bits.drop(taken);
-                word = bits.word();
-                taken = 0;
-            }
-            let before = (l.value + top(word << taken, l.extra.into())) as usize;
-            taken += u32::from(l.extra);
+        let mut source = Source::new(&self.tables, bits)?;
+        let mut writer = window.writer(begin, literals);
+        let mut batch = [Sequence::default(); BATCH];
+        let mut left = count;
+        while left > 0 {
+            let batch = batch.get_mut(..left.min(BATCH)).unwrap_or_default();
+            source.fill(batch)?;
+            writer.add(batch, &mut self.recent)?;
+            left -= batch.len();
             if left > 0 {
-                literal = usize::from(l.base) + top(word << taken, l.bits.into()) as usize;
-                taken += u32::from(l.bits);
-                repeat = usize::from(m.base) + top(word << taken, m.bits.into()) as usize;
-                taken += u32::from(m.bits);
-                offset = usize::from(o.base) + top(word << taken, o.bits.into()) as usize;
-                taken += u32::from(o.bits);
+                source.go_on();
             }
-            bits.drop(taken);
-            if bits.is_over() || before > literals.end - literals.at {
-                return Err(CUT);
-            }
-            let distance = distance(&mut recent, value, before == 0);
-            writer.add(literals.at, before, distance as usize, length)?;
-            literals.at += before;
         }
-        writer.finish();
-        self.recent = recent;
-        if bits.is_at_front() { Ok(()) } else { Err(Corrupt("sequences are left over")) }
+        if !source.bits.is_at_front() {
+            return Err(Corrupt("sequences are left over"));
+        }
+        let rest = writer.finish();
+        window.add(begin, rest)
+    }
+}
+
+const BATCH: usize = 64;
+
+/// Where sequences are read from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    tables: &'a Tables,
+    bits: Backward<'a>,
+    literal: usize,
+    offset: usize,
+    repeat: usize,
+}
+
+impl<'a> Source<'a> {
+    fn new(tables: &'a Tables, mut bits: Backward<'a>) -> Result<Source<'a>, Corrupt> {
+        let literal = tables.literals.begin(&mut bits)?;
+        let offset = tables.offsets.begin(&mut bits)?;
+        let repeat = tables.matches.begin(&mut bits)?;
+        Ok(Source { tables, bits, literal, offset, repeat })
+    }
+
+    /// Reads the next sequences. At the end the states are still those of the last one.
+    ///
+    /// In one piece with its own variables: out of smaller functions, rustc 1.95 makes a loop that is a sixth longer.
+    #[inline(never)]
+    fn fill(&mut self, batch: &mut [Sequence]) -> Result<(), Corrupt> {
+        let mut bits = self.bits;
+        let tables = self.tables;
+        let masks = &tables.masks;
+        let (mut literal, mut offset, mut repeat) = (self.literal, self.offset, self.repeat);
+        let mut left = batch.len();
+        for place in batch {
+            let (o, m, l) = (tables.offsets.at(offset), tables.matches.at(repeat), tables.literals.at(literal));
+            let extras = u32::from(o.extra) + u32::from(m.extra) + u32::from(l.extra);
+            let mut look = bits.look();
+            let value = o.value.wrapping_add(look.take(o.extra, masks));
+            // 31, 16 and 16 bits at most, and 26 for the three states.
+            if extras > SEEN as u32 - 26 {
+                let mut behind = bits;
+                behind.drop(o.extra.into());
+                look = behind.look();
+            }
+            let length = m.value + look.take(m.extra, masks);
+            let literals = l.value + look.take(l.extra, masks);
+            bits.drop(extras);
+            left -= 1;
+            if left > 0 {
+                literal = usize::from(l.base) + look.take(l.bits, masks) as usize;
+                repeat = usize::from(m.base) + look.take(m.bits, masks) as usize;
+                offset = usize::from(o.base) + look.take(o.bits, masks) as usize;
+                bits.drop(u32::from(l.bits) + u32::from(m.bits) + u32::from(o.bits));
+            }
+            *place = Sequence { literals, length, value };
+        }
+        (self.bits, self.literal, self.offset, self.repeat) = (bits, literal, offset, repeat);
+        if self.bits.is_over() { Err(CUT) } else { Ok(()) }
+    }
+
+    /// To the states behind those of a batch's last sequence.
+    fn go_on(&mut self) {
+        let Tables { literals, offsets, matches, .. } = self.tables;
+        let (l, o, m) = (literals.at(self.literal), offsets.at(self.offset), matches.at(self.repeat));
+        self.literal = usize::from(l.base) + self.bits.take(l.bits.into()) as usize;
+        self.repeat = usize::from(m.base) + self.bits.take(m.bits.into()) as usize;
+        self.offset = usize::from(o.base) + self.bits.take(o.bits.into()) as usize;
     }
 }
 
@@ -242,43 +325,10 @@ fn count(bytes: &[u8]) -> Result<(usize, usize), Corrupt> {
     }
 }
 
-/// The table of a block, in one of four ways.
-fn table(table: &mut Option<Table>, field: &Field, mode: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
-    *table = Some(match mode {
-        0 => Table::predefined(field)?,
-        1 => Table::single(field, byte(rest)?)?,
-        2 => {
-            let (probabilities, taken) = Probabilities::parse(rest, field.log_most, field.symbols)?;
-            *rest = rest.get(taken..).unwrap_or_default();
-            Table::new(field, &probabilities)?
-        }
-        _ => return if table.is_some() { Ok(()) } else { Err(NO_TABLE) },
-    });
-    Ok(())
-}
-
 fn byte(rest: &mut &[u8]) -> Result<u8, Corrupt> {
     let (byte, after) = rest.split_first().ok_or(CUT)?;
     *rest = after;
     Ok(*byte)
-}
-
-/// The distance that a value means: one of the last three, or a new one. 0 is none.
-#[inline(always)]
-fn distance(recent: &mut [u32; 3], value: u32, no_literals: bool) -> u32 {
-    let [first, second, third] = *recent;
-    let distance = match (value, no_literals) {
-        (4.., _) => value - 3,
-        (1, false) => return first,
-        (2, false) | (1, true) => {
-            *recent = [second, first, third];
-            return second;
-        }
-        (3, false) | (2, true) => third,
-        _ => first.wrapping_sub(1),
-    };
-    *recent = [distance, first, second];
-    distance
 }
 
 #[cfg(test)]
@@ -296,21 +346,8 @@ mod tests {
         assert_eq!([matches(38), matches(40), matches(42), matches(43)], [(51, 3), (67, 4), (99, 5), (131, 7)]);
         assert_eq!([matches(44), matches(51), matches(52)], [(259, 8), (32771, 15), (65539, 16)]);
         for field in [LITERALS, OFFSETS, MATCHES] {
-            assert!(Table::predefined(&field).is_ok());
+            assert!(Table::none().predefined(&field).is_ok());
         }
-    }
-
-    #[test]
-    fn recent_distances() {
-        let mut recent = [1, 4, 8];
-        assert_eq!((distance(&mut recent, 103, false), recent), (100, [100, 1, 4]));
-        assert_eq!((distance(&mut recent, 1, false), recent), (100, [100, 1, 4]));
-        assert_eq!((distance(&mut recent, 2, false), recent), (1, [1, 100, 4]));
-        assert_eq!((distance(&mut recent, 3, false), recent), (4, [4, 1, 100]));
-        assert_eq!((distance(&mut recent, 1, true), recent), (1, [1, 4, 100]));
-        assert_eq!((distance(&mut recent, 2, true), recent), (100, [100, 1, 4]));
-        assert_eq!((distance(&mut recent, 3, true), recent), (99, [99, 100, 1]));
-        assert_eq!(distance(&mut [1, 2, 3], 3, true), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! back than the window by then. Copies write a little past their end; that much is spare as well.
 
 use super::Corrupt;
+use super::recent::Recent;
 use crate::copy::{self, SPARE};
 
 /// The ring.
@@ -68,14 +69,14 @@ impl Window {
         Ok(())
     }
 
-    /// To write into the block that began there, with literals from `literals`, behind which `SPARE` bytes stand.
-    pub fn writer<'a>(&'a mut self, begin: usize, literals: &'a [u8]) -> Writer<'a> {
+    /// To write into the block that began there, with literals behind which `SPARE` bytes stand.
+    pub fn writer<'w, 'l>(&'w mut self, begin: usize, literals: &'l [u8]) -> Writer<'w, 'l> {
         Writer {
             literals,
             at: self.at,
             before: self.written - self.at as u64,
             most: begin + self.block,
-            size: self.size,
+            size: self.size.try_into().unwrap_or(usize::MAX),
             wrapped: self.wrapped,
             written: &mut self.written,
             end: &mut self.at,
@@ -84,70 +85,108 @@ impl Window {
     }
 }
 
+/// What one sequence says: so many literals, then `length` bytes of what stood before, at the distance that `value` means.
+#[derive(Clone, Copy, Default)]
+pub struct Sequence {
+    pub literals: u32,
+    pub length: u32,
+    pub value: u32,
+}
+
 /// Writes what sequences make.
-pub struct Writer<'a> {
-    ring: &'a mut [u8],
-    literals: &'a [u8],
+pub struct Writer<'w, 'l> {
+    ring: &'w mut [u8],
+    literals: &'l [u8],
     at: usize,
     most: usize,
     /// Bytes that were written before those that the ring has in front of `at`.
     before: u64,
-    size: u64,
+    size: usize,
     wrapped: usize,
-    written: &'a mut u64,
-    end: &'a mut usize,
+    written: &'w mut u64,
+    end: &'w mut usize,
 }
 
-impl Writer<'_> {
-    /// Says what was written.
-    pub fn finish(self) {
+impl<'l> Writer<'_, 'l> {
+    /// Says what was written; gives the literals that are left over.
+    pub fn finish(self) -> &'l [u8] {
         *self.written = self.before + self.at as u64;
         *self.end = self.at;
+        self.literals.get(..self.literals.len().saturating_sub(SPARE)).unwrap_or_default()
     }
 
-    /// Adds `count` literals from there on; then `length` bytes of what stood `distance` before, and goes on with what that
-    /// adds.
-    #[inline(always)]
-    pub fn add(&mut self, from: usize, count: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
-        if count + length > self.most - self.at {
-            return Err(TOO_LARGE);
+    /// Adds what the sequences make: literals; then what stood some distance before, going on with what that adds.
+    ///
+    /// A loop of its own, with little in it, that the processor's registers are enough for.
+    #[inline(never)]
+    pub fn add(&mut self, sequences: &[Sequence], recent: &mut Recent) -> Result<(), Corrupt> {
+        let (ring, most, size) = (&mut *self.ring, self.most, self.size);
+        let (mut literals, mut at, mut last) = (self.literals, self.at, *recent);
+        for sequence in sequences {
+            let (count, length) = (sequence.literals as usize, sequence.length as usize);
+            let distance = last.distance(sequence.value, count == 0) as usize;
+            if count + SPARE > literals.len() {
+                return Err(CUT);
+            }
+            let Some(room) = ring.get_mut(at..) else { return Err(TOO_LARGE) };
+            // Two comparisons for one: with the second the compiler knows that the copy of the literals cannot fail.
+            if count + length > most - at || count + length + SPARE > room.len() {
+                return Err(TOO_LARGE);
+            }
+            copy::add(room, 0, literals, 0, count)?;
+            literals = literals.get(count..).unwrap_or_default();
+            at += count;
+            if distance <= at.min(size) {
+                copy::repeat(ring, at, distance, length)?;
+            } else {
+                let there = (self.before + at as u64).min(size as u64);
+                repeat_old(ring, self.wrapped, there, at, distance, length)?;
+            }
+            at += length;
         }
-        copy::add(self.ring, self.at, self.literals, from, count)?;
-        let at = self.at + count;
-        self.at = at + length;
-        // Bytes that were never written, or that are no longer there.
-        if distance as u64 > (self.before + at as u64).min(self.size) {
-            return Err(TOO_FAR);
-        }
-        match distance <= at {
-            true => Ok(copy::repeat(self.ring, at, distance, length)?),
-            false => self.repeat_old(at, distance, length),
-        }
-    }
-
-    /// From what was written before the ring began anew, maybe beyond its end.
-    #[cold]
-    fn repeat_old(&mut self, at: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
-        let from = (self.wrapped + at).checked_sub(distance).ok_or(TOO_FAR)?;
-        let old = length.min(self.wrapped.checked_sub(from).ok_or(TOO_FAR)?);
-        if from + old > self.ring.len() || at + length > self.ring.len() {
-            return Err(TOO_FAR);
-        }
-        self.ring.copy_within(from..from + old, at);
-        // What follows the old bytes is the front of the ring.
-        for number in 0..length - old {
-            self.ring[at + old + number] = self.ring[number];
-        }
+        (self.literals, self.at, *recent) = (literals, at, last);
         Ok(())
     }
 }
 
+/// From what was written before the ring began anew, maybe beyond its end; of the `there` bytes that may be referred to.
+#[cold]
+fn repeat_old(
+    ring: &mut [u8],
+    wrapped: usize,
+    there: u64,
+    at: usize,
+    distance: usize,
+    length: usize,
+) -> Result<(), Corrupt> {
+    // Bytes that were never written, or that are no longer there.
+    if distance as u64 > there {
+        return Err(TOO_FAR);
+    }
+    let from = (wrapped + at).checked_sub(distance).ok_or(TOO_FAR)?;
+    let old = length.min(wrapped.checked_sub(from).ok_or(TOO_FAR)?);
+    if from + old > ring.len() || at + length > ring.len() {
+        return Err(TOO_FAR);
+    }
+    ring.copy_within(from..from + old, at);
+    // What follows the old bytes is the front of the ring.
+    for number in 0..length - old {
+        ring[at + old + number] = ring[number];
+    }
+    Ok(())
+}
+
+const CUT: Corrupt = Corrupt("sequences take more literals than there are");
 pub const TOO_LARGE: Corrupt = Corrupt("a block holds more than it may");
 const TOO_FAR: Corrupt = Corrupt("a match lies before the beginning");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sequence(literals: usize, distance: usize, length: usize) -> Sequence {
+        Sequence { literals: literals as u32, length: length as u32, value: distance as u32 + 3 }
+    }
 
     /// Every distance and length, over many turns of the ring, against a plain list.
     #[test]
@@ -157,23 +196,25 @@ mod tests {
         let mut number = 0usize;
         for _ in 0..3000 {
             let (begin, start) = (window.begin(), list.len());
-            let literals: Vec<u8> = (0..200).map(|at| (number >> (at % 40)) as u8).collect();
+            let literals: Vec<u8> = (0..700).map(|at| (number >> (at % 40)) as u8).collect();
             let mut writer = window.writer(begin, &literals);
+            let (mut used, mut recent) = (0, Recent::FIRST);
             for _ in 0..7 {
                 number = number.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(3_037_000_493);
                 let count = (number >> 33) % 80 + usize::from(list.is_empty());
-                list.extend(&literals[3..3 + count]);
+                list.extend(&literals[used..used + count]);
+                used += count;
                 let most = list.len().min(1024);
                 let near = if number % 3 == 0 { 40 } else { most };
                 let (distance, length) = ((number >> 20) % near.min(most) + 1, (number >> 45) % 66);
-                writer.add(3, count, distance, length).unwrap();
+                writer.add(&[sequence(count, distance, length)], &mut recent).unwrap();
                 (0..length).for_each(|_| list.push(list[list.len() - distance]));
             }
-            writer.finish();
+            assert!(writer.finish() == &literals[used..700 - SPARE]);
             assert!(window.since(begin) == &list[start..]);
         }
         let begin = window.begin();
-        assert!(window.writer(begin, &[0; 200]).add(0, 0, 1025, 1).is_err());
+        assert!(window.writer(begin, &[0; 200]).add(&[sequence(0, 1025, 1)], &mut { Recent::FIRST }).is_err());
     }
 
     #[test]
@@ -182,12 +223,21 @@ mod tests {
         window.reset(1 << 20, 1024);
         let begin = window.begin();
         window.add(begin, &[7; 10]).unwrap();
-        for (distance, length) in [(11, 1), (0, 1), (10, 1015), (1 << 20, 1)] {
-            assert!(window.writer(begin, &[0; 200]).add(0, 0, distance, length).is_err(), "{distance} {length}");
+        let mut add = |literals, sequence| {
+            let mut writer = window.writer(begin, literals);
+            writer.add(&[sequence], &mut { Recent::FIRST })?;
+            writer.finish();
+            Ok::<(), Corrupt>(())
+        };
+        let literals = [0; 200];
+        for (distance, length) in [(11, 1), (10, 1015), (1 << 20, 1)] {
+            assert!(add(&literals, sequence(0, distance, length)).is_err(), "{distance} {length}");
         }
-        let mut writer = window.writer(begin, &[0; 200]);
-        writer.add(0, 0, 10, 1014).unwrap();
-        writer.finish();
+        // One less than the last distance, which is 1.
+        assert!(add(&literals, Sequence { literals: 0, length: 1, value: 3 }).is_err());
+        // More literals than there are.
+        assert!(add(&literals, sequence(200 - SPARE + 1, 1, 1)).is_err());
+        add(&literals, sequence(0, 10, 1014)).unwrap();
         assert_eq!(window.since(begin), [7; 1024]);
         assert!(window.add(begin, &[7]).is_err());
     }
