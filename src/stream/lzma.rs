@@ -168,3 +168,64 @@ impl<R: BufRead> Read for Lzma<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = b"hello hello hello hello";
+    /// What xz makes of it: a size, no mark of the end; and a mark.
+    const SIZED: &[u8] = &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0a, 0xb5, 0xe0, 0x00];
+    const MARKED: &[u8] =
+        &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0b, 0xd5, 0xc5, 0xa3, 0xff, 0xff, 0x78, 0xa4, 0x00, 0x00];
+
+    fn file(size: u64, body: &[u8]) -> Vec<u8> {
+        [&[0x5d, 0, 16, 0, 0], &size.to_le_bytes()[..], body].concat()
+    }
+
+    fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        // A source that gives a byte at a time.
+        let source = io::BufReader::with_capacity(1, bytes);
+        let mut unpacked = Vec::new();
+        Lzma::new(source, 1 << 20).read_to_end(&mut unpacked)?;
+        Ok(unpacked)
+    }
+
+    #[test]
+    fn with_a_size_and_with_a_mark() {
+        let size = TEXT.len() as u64;
+        for (size, body) in [(size, SIZED), (size, MARKED), (UNKNOWN, MARKED)] {
+            let whole = file(size, body);
+            assert_eq!(unpack(&whole).unwrap(), TEXT);
+            for end in 0..whole.len() {
+                let error = unpack(&whole[..end]).unwrap_err();
+                assert!(error.to_string().contains("cut short"), "{end}: {error}");
+            }
+            assert_eq!(unpack(&[&whole[..], &[0; 100]].concat()).unwrap(), TEXT);
+            assert!(unpack(&[&whole[..], &[0; 100], b"x"].concat()).is_err());
+        }
+        assert!(unpack(&file(UNKNOWN, SIZED)).is_err());
+    }
+
+    #[test]
+    fn another_size() {
+        for size in (0..100).filter(|size| *size != TEXT.len() as u64) {
+            for body in [SIZED, MARKED] {
+                assert!(unpack(&file(size, body)).is_err(), "{size}");
+            }
+        }
+        assert_eq!(unpack(&file(0, &[0; 5])).unwrap(), b"");
+        assert!(unpack(&file(0, &[1, 0, 0, 0, 0])).unwrap_err().to_string().contains("corrupt"));
+    }
+
+    #[test]
+    fn headers() {
+        let mut whole = file(UNKNOWN, MARKED);
+        for properties in [225, 5, 8, 4 * 9 + 1] {
+            whole[0] = properties;
+            assert!(unpack(&whole).unwrap_err().to_string().contains("no header"));
+        }
+        whole[..5].copy_from_slice(&[0x5d, 0, 0, 0, 1]);
+        assert!(unpack(&whole).unwrap_err().to_string().contains("--max-window"));
+    }
+}
