@@ -46,7 +46,8 @@ impl Lzma2 {
     pub fn read(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let length = self.decoder.give(buffer);
-            if length > 0 || self.chunk == Chunk::Over {
+            // Nothing is unpacked over what was not given out.
+            if length > 0 || buffer.is_empty() || self.chunk == Chunk::Over {
                 return Ok(length);
             }
             self.chunk = match self.chunk {
