@@ -76,6 +76,18 @@ fn repeat_more(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Resul
     Ok(())
 }
 
+/// Copies what stands elsewhere in the same buffer, at least a chunk farther on.
+#[inline(always)]
+pub fn bring(bytes: &mut [u8], at: usize, from: usize, length: usize) -> Result<(), NoRoom> {
+    let mut done = 0;
+    while done < length {
+        let chunk = *load(bytes, from + done)?;
+        *place(bytes, at + done)? = chunk;
+        done += CHUNK;
+    }
+    Ok(())
+}
+
 /// A short pattern again and again.
 #[inline(never)]
 fn repeat_closely(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Result<(), NoRoom> {
@@ -126,6 +138,19 @@ mod tests {
         assert!(repeat(&mut [0; 200], 40, 0, 1).is_err());
         assert!(repeat(&mut [0; 200], 40, 41, 1).is_err());
         assert!(repeat(&mut [0; 50], 40, 20, 1).is_err());
+    }
+
+    #[test]
+    fn from_farther_on() {
+        let list: Vec<u8> = (0..=255).cycle().take(400 + SPARE).collect();
+        for gap in [CHUNK, 17, 40, 100] {
+            for length in 0..250 {
+                let mut bytes = list.clone();
+                bring(&mut bytes, 5, 5 + gap, length).unwrap();
+                assert_eq!(bytes[5..5 + length], list[5 + gap..5 + gap + length], "{gap} {length}");
+            }
+        }
+        assert!(bring(&mut [0; 50], 0, 20, 40).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod bzip2;
 pub mod copy;
 pub mod crc64;
 pub mod lz4;
+pub mod lzma;
 pub mod xxhash;
 pub mod zeros;
 pub mod zstd;

@@ -54,7 +54,7 @@ const FORMS: &[Form] = &[
 ];
 
 /// What the tool writes for these bytes. None when it is not installed, or too old for its arguments.
-fn compress(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn compress(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     let [program, arguments @ ..] = tool else { return None };
     let spawned = Command::new(program)
         .args(arguments)
@@ -85,12 +85,12 @@ fn unpack_with(kind: Compression, bytes: &[u8], threads: usize) -> io::Result<Ve
     Ok(unpacked)
 }
 
-fn unpack(kind: Compression, bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub fn unpack(kind: Compression, bytes: &[u8]) -> io::Result<Vec<u8>> {
     unpack_with(kind, bytes, 2)
 }
 
 /// Bytes of many kinds: text, runs, noise, what was there before. The same ones each time.
-fn sample(length: usize) -> Vec<u8> {
+pub fn sample(length: usize) -> Vec<u8> {
     let (mut bytes, mut state) = (Vec::new(), 1u32);
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

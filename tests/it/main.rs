@@ -23,6 +23,7 @@ mod http_trust;
 mod image;
 mod imports;
 mod limit;
+mod lzma;
 mod manager;
 mod manifest;
 mod oci;

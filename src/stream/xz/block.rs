@@ -2,9 +2,9 @@
 
 use crate::stream::xz::check::{self, Sum};
 use crate::stream::xz::header::BlockHeader;
-use crate::stream::{cut, input, invalid};
+use crate::stream::xz::lzma2::Lzma2;
+use crate::stream::{input, invalid};
 use lzma_rust2::filter::StreamFilter;
-use lzma_rust2::{Action, Lzma2Stream, Status};
 use std::io::{self, BufRead, Read};
 
 const NAME: &str = "xz";
@@ -14,10 +14,9 @@ pub struct Block {
     header: BlockHeader,
     check: check::Kind,
     sum: Sum,
-    lzma2: Lzma2Stream,
+    lzma2: Lzma2,
     chain: Chain,
-    /// Compressed bytes taken, unpacked bytes given.
-    taken: u64,
+    /// Unpacked bytes given.
     given: u64,
 }
 
@@ -30,15 +29,15 @@ pub struct Sizes {
 
 impl Block {
     pub fn new(header: BlockHeader, check: check::Kind) -> io::Result<Block> {
-        let lzma2 = Lzma2Stream::new(header.dictionary);
+        let lzma2 = Lzma2::new(header.dictionary);
         let chain = Chain::new(&header)?;
-        Ok(Block { header, check, sum: Sum::new(check), lzma2, chain, taken: 0, given: 0 })
+        Ok(Block { header, check, sum: Sum::new(check), lzma2, chain, given: 0 })
     }
 
     /// Unpacks some; nothing when the block is at its end, with all its sums right.
     pub fn read(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
         let length = match self.chain.stages.is_empty() {
-            true => self.unpack(source, buffer)?,
+            true => self.lzma2.read(source, buffer)?,
             false => self.unpack_filtered(source, buffer)?,
         };
         self.given += length as u64;
@@ -60,45 +59,20 @@ impl Block {
                 return Ok(length);
             }
             let mut bytes = vec![0; buffer.len().clamp(4096, 64 << 10)];
-            let length = self.unpack(source, &mut bytes)?;
+            let length = self.lzma2.read(source, &mut bytes)?;
             bytes.truncate(length);
             self.chain.add(bytes);
         }
     }
 
-    /// What LZMA2 gives; nothing at its end.
-    fn unpack(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.lzma2.is_finished() {
-            let bytes = source.fill_buf()?;
-            let is_end = bytes.is_empty();
-            let result = self.lzma2.process(bytes, buffer, Action::Run).map_err(corrupt)?;
-            source.consume(result.bytes_consumed);
-            self.taken += result.bytes_consumed as u64;
-            if result.bytes_produced > 0 {
-                return Ok(result.bytes_produced);
-            }
-            match result.status {
-                Status::StreamEnd => break,
-                Status::Ok if is_end => return Err(cut(NAME)),
-                Status::Ok if result.bytes_consumed == 0 => {
-                    return Err(invalid("xz: the compressed data leads nowhere"));
-                }
-                Status::Ok => {}
-            }
-        }
-        Ok(0)
-    }
-
     /// Padding, check, and the sizes that the header promised.
     fn finish(&mut self, source: &mut impl BufRead) -> io::Result<()> {
         let is = |promised: Option<u64>, found: u64| promised.is_none_or(|promised| promised == found);
-        if !is(self.header.compressed, self.taken) || !is(self.header.uncompressed, self.given) {
-            return Err(invalid(format!(
-                "xz: a block is {} bytes for {}, not as its header says",
-                self.taken, self.given
-            )));
+        let taken = self.lzma2.taken();
+        if !is(self.header.compressed, taken) || !is(self.header.uncompressed, self.given) {
+            return Err(invalid(format!("xz: a block is {taken} bytes for {}, not as its header says", self.given)));
         }
-        for _ in 0..padding(self.taken) {
+        for _ in 0..padding(taken) {
             if input::exact(source, NAME)? != [0] {
                 return Err(invalid("xz: the padding of a block is not zero"));
             }
@@ -112,7 +86,7 @@ impl Block {
     }
 
     pub fn sizes(&self) -> Sizes {
-        sizes(&self.header, self.taken, self.given, self.check)
+        sizes(&self.header, self.lzma2.taken(), self.given, self.check)
     }
 }
 
@@ -124,13 +98,6 @@ pub fn sizes(header: &BlockHeader, compressed: u64, uncompressed: u64, check: ch
 /// Zeros that make a multiple of four.
 pub fn padding(length: u64) -> u64 {
     length.wrapping_neg() % 4
-}
-
-fn corrupt(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::OutOfMemory => error,
-        _ => invalid(format!("xz: the compressed data is corrupt ({error})")),
-    }
 }
 
 /// The filters behind LZMA2, each with the bytes that it cannot decide on yet.

@@ -7,6 +7,7 @@ pub mod block;
 pub mod check;
 pub mod framing;
 pub mod header;
+pub mod lzma2;
 
 use crate::stream::cut;
 use crate::stream::decompress::{Limits, window_exceeded};
