@@ -258,10 +258,11 @@ fn build(table: &mut [Entry], bits: u32, lengths: &[u8], symbols: &[Entry]) -> R
 
 /// With a code of one bit, or none.
 fn fill_incomplete(table: &mut [Entry], bits: u32, only: Option<Entry>) {
-    let entry = only.map_or(Entry::WRONG, |entry| entry.with_code(1));
-    table.iter_mut().take(1 << bits).enumerate().for_each(|(at, place)| {
-        *place = if at & 1 == 0 { entry } else { Entry::WRONG };
-    });
+    table[0] = only.map_or(Entry::WRONG, |entry| entry.with_code(1));
+    table[1] = Entry::WRONG;
+    for length in 1..bits {
+        table.copy_within(..1 << length, 1 << length);
+    }
 }
 
 /// The codes that fit into the first table, which doubles with each bit; then the first one that does not.
