@@ -88,9 +88,34 @@ pub fn bring(bytes: &mut [u8], at: usize, from: usize, length: usize) -> Result<
     Ok(())
 }
 
+/// The same for matches that most often are no longer than two chunks: these are copied without a look at the length.
+#[inline(always)]
+pub fn repeat_short(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), NoRoom> {
+    let Some(from) = at.checked_sub(distance) else { return Err(NoRoom) };
+    if distance < CHUNK {
+        return repeat_pattern(bytes, from, at, length);
+    }
+    let chunk = *load(bytes, from)?;
+    *place(bytes, at)? = chunk;
+    let chunk = *load(bytes, from + CHUNK)?;
+    *place(bytes, at + CHUNK)? = chunk;
+    let mut done = 2 * CHUNK;
+    while done < length {
+        let chunk = *load(bytes, from + done)?;
+        *place(bytes, at + done)? = chunk;
+        done += CHUNK;
+    }
+    Ok(())
+}
+
 /// A short pattern again and again.
 #[inline(never)]
 fn repeat_closely(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Result<(), NoRoom> {
+    repeat_pattern(bytes, from, at, length)
+}
+
+#[inline(always)]
+fn repeat_pattern(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Result<(), NoRoom> {
     let distance = at - from;
     let mut pattern = *load(bytes, from)?;
     // Once it fills a chunk, whole chunks of whole patterns can be copied.
@@ -130,14 +155,19 @@ mod tests {
             for length in (0..150).chain([255, 256, 257, 300, 600]) {
                 let mut bytes: Vec<u8> = (0..40).chain(vec![0; 600 + SPARE]).collect();
                 let mut list = bytes[..40].to_vec();
+                let mut other = bytes.clone();
                 repeat(&mut bytes, 40, distance, length).unwrap();
+                repeat_short(&mut other, 40, distance, length).unwrap();
                 (0..length).for_each(|_| list.push(list[list.len() - distance]));
                 assert_eq!(bytes[..40 + length], list, "{distance} {length}");
+                assert_eq!(other[..40 + length], list, "{distance} {length}");
             }
         }
-        assert!(repeat(&mut [0; 200], 40, 0, 1).is_err());
-        assert!(repeat(&mut [0; 200], 40, 41, 1).is_err());
-        assert!(repeat(&mut [0; 50], 40, 20, 1).is_err());
+        for repeat in [repeat, repeat_short] {
+            assert!(repeat(&mut [0; 200], 40, 0, 1).is_err());
+            assert!(repeat(&mut [0; 200], 40, 41, 1).is_err());
+            assert!(repeat(&mut [0; 50], 40, 20, 1).is_err());
+        }
     }
 
     #[test]

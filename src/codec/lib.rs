@@ -8,6 +8,7 @@
 pub mod bzip2;
 pub mod copy;
 pub mod crc64;
+pub mod inflate;
 pub mod lz4;
 pub mod lzma;
 pub mod xxhash;

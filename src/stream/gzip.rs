@@ -1,18 +1,16 @@
-//! gzip (RFC 1952): members one after the other, as gzip, pigz, bgzip and eStargz write them, around zlib-rs's inflate.
+//! gzip (RFC 1952): members one after the other, as gzip, pigz, bgzip and eStargz write them, around our own inflate.
 //!
 //! Header, checksum and length of every member are checked here. Zeros may follow the last member and nothing else.
 
 use crate::stream::{cut, input, invalid};
+use codec::inflate::{Inflate, Pause};
 use std::io::{self, BufRead, Read};
 use zlib_rs::crc32::crc32;
-use zlib_rs::{Inflate, InflateFlush, Status};
 
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const NAME: &str = "gzip";
 const DEFLATE: u8 = 8;
-/// Of the whole format; a smaller window is allowed within.
-const WINDOW_BITS: u8 = 15;
 
 mod flag {
     pub const HEADER_CRC: u8 = 1 << 1;
@@ -27,6 +25,8 @@ pub struct Gzip<R> {
     source: R,
     inflate: Inflate,
     state: State,
+    /// All that was taken of the source is unpacked: going on may take waiting.
+    is_hungry: bool,
     crc: u32,
     /// Modulo 2^32, as the trailer has it.
     length: u32,
@@ -45,7 +45,7 @@ enum State {
 
 impl<R: BufRead> Gzip<R> {
     pub fn new(source: R) -> Gzip<R> {
-        Gzip { source, inflate: Inflate::new(false, WINDOW_BITS), state: State::First, crc: 0, length: 0 }
+        Gzip { source, inflate: Inflate::default(), state: State::First, is_hungry: true, crc: 0, length: 0 }
     }
 
     /// One step; the bytes it gave.
@@ -53,6 +53,7 @@ impl<R: BufRead> Gzip<R> {
         match self.state {
             State::First => self.begin_member()?,
             State::Data => return self.inflate(buffer),
+            State::Trailer if !self.inflate.unread().is_empty() => return Ok(self.inflate.read(buffer)),
             State::Trailer => self.end_member()?,
             State::Next => match self.source.fill_buf()?.first() {
                 None | Some(0) => {
@@ -69,30 +70,42 @@ impl<R: BufRead> Gzip<R> {
 
     fn begin_member(&mut self) -> io::Result<()> {
         header(&mut self.source)?;
-        self.inflate.reset(false);
+        self.inflate.restart();
         (self.crc, self.length, self.state) = (0, 0, State::Data);
         Ok(())
     }
 
+    /// Fills the buffer as far as what was taken of the source goes.
     fn inflate(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut given = self.inflate.read(buffer);
+        while given == 0 || given < buffer.len() && !self.is_hungry {
+            self.unpack()?;
+            given += self.inflate.read(&mut buffer[given..]);
+            if !matches!(self.state, State::Data) {
+                break;
+            }
+        }
+        Ok(given)
+    }
+
+    /// Unpacks some more, when all before it was read.
+    fn unpack(&mut self) -> io::Result<()> {
         let bytes = self.source.fill_buf()?;
         if bytes.is_empty() {
             return Err(cut(NAME));
         }
-        let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(bytes, buffer, InflateFlush::NoFlush);
-        let taken = (self.inflate.total_in() - taken) as usize;
-        let given = (self.inflate.total_out() - given) as usize;
+        let (taken, pause) = self
+            .inflate
+            .unpack(bytes)
+            .map_err(|corrupt| invalid(format!("gzip: the compressed data is corrupt ({corrupt})")))?;
         self.source.consume(taken);
-        match status {
-            Ok(Status::StreamEnd) => self.state = State::Trailer,
-            Ok(_) if taken == 0 && given == 0 => return Err(invalid("gzip: the compressed data leads nowhere")),
-            Ok(_) => {}
-            Err(error) => return Err(invalid(format!("gzip: the compressed data is corrupt ({})", error.as_str()))),
+        self.is_hungry = pause == Pause::Hungry;
+        if pause == Pause::Done {
+            self.state = State::Trailer;
         }
-        self.crc = crc32(self.crc, buffer.get(..given).unwrap_or_default());
-        self.length = self.length.wrapping_add(given as u32);
-        Ok(given)
+        self.crc = crc32(self.crc, self.inflate.unread());
+        self.length = self.length.wrapping_add(self.inflate.unread().len() as u32);
+        Ok(())
     }
 
     fn end_member(&mut self) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The decoders, one line each: what is fed, and what must hold when it was accepted.
 
 use crate::memory;
+use codec::inflate::{Inflate, Pause};
 use sdme::config::Config;
 use sdme::container::state::State;
 use sdme::dbus::auth::Auth;
@@ -68,6 +69,7 @@ pub const ALL: &[Target] = &[
     Target { name: "http_range", run: |bytes| with_text(bytes, http_range) },
     Target { name: "http_head", run: http_head },
     Target { name: "http_chunked", run: http_chunked },
+    Target { name: "inflate", run: inflate },
     Target { name: "gzip", run: |bytes| stream(bytes, Compression::Gzip) },
     Target { name: "bzip2", run: |bytes| stream(bytes, Compression::Bzip2) },
     Target { name: "xz", run: |bytes| stream(bytes, Compression::Xz) },
@@ -399,6 +401,41 @@ fn chunks(body: &[u8], step: usize, room: usize) -> Option<(Vec<u8>, usize)> {
 
 /// What a decoder may hold for any input: lz4's largest window and a little, as none of the seeds asks for more.
 const DECODER_MEMORY: usize = 12 << 20;
+
+/// Raw deflate, whole and in pieces, beside zlib-rs: the same bytes come out where it is whole, and it is for both or for none.
+fn inflate(bytes: &[u8]) {
+    const MOST: usize = 1 << 18;
+    let ours = |piece| {
+        let (mut inflate, mut unpacked, mut at) = (Inflate::default(), Vec::new(), 0);
+        let mut buffer = vec![0; MOST];
+        while unpacked.len() < MOST {
+            let end = bytes.len().min(at + piece);
+            let (taken, pause) = inflate.unpack(&bytes[at..end]).ok()?;
+            at += taken;
+            let length = inflate.read(&mut buffer);
+            unpacked.extend_from_slice(&buffer[..length]);
+            match pause {
+                Pause::Done => return Some((unpacked, at)),
+                Pause::Hungry if at == bytes.len() => return None,
+                _ => {}
+            }
+        }
+        None
+    };
+    let theirs = || {
+        let (mut inflate, mut unpacked) = (zlib_rs::Inflate::new(false, 15), vec![0; MOST]);
+        let status = inflate.decompress(bytes, &mut unpacked, zlib_rs::InflateFlush::NoFlush);
+        unpacked.truncate(inflate.total_out() as usize);
+        matches!(status, Ok(zlib_rs::Status::StreamEnd)).then_some((unpacked, inflate.total_in() as usize))
+    };
+    memory::reset();
+    let whole = ours(bytes.len());
+    assert!(memory::peak() < DECODER_MEMORY, "{}", memory::peak());
+    assert!(whole == ours(5));
+    let is_small = |outcome: &Option<(Vec<u8>, usize)>| outcome.as_ref().is_none_or(|(bytes, _)| bytes.len() < MOST);
+    let judge = theirs();
+    assert!(!is_small(&whole) || !is_small(&judge) || whole == judge);
+}
 
 /// A stream of one format, its output bounded; by one thread and by two where that makes a difference. It has a memory
 /// count of its own, as a thread.

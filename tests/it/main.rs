@@ -22,6 +22,7 @@ mod http_server;
 mod http_trust;
 mod image;
 mod imports;
+mod inflate;
 mod limit;
 mod lzma;
 mod manager;

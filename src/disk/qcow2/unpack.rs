@@ -5,11 +5,9 @@
 use crate::disk::qcow2::header::Compression;
 use crate::error::{Context, Error, Result};
 use crate::stream::zstd::Zstd;
+use codec::inflate::{Inflate, Pause};
 use std::io::{self, Cursor, Read};
-use zlib_rs::{Inflate, InflateFlush};
 
-/// qemu writes with 12; who wrote with more is read as well.
-const WINDOW_BITS: u8 = 15;
 /// zstd's window has no use for more than the largest cluster, which it reaches at the highest levels.
 const ZSTD_WINDOW_MOST: u64 = 8 << 20;
 
@@ -23,7 +21,7 @@ pub struct Unpacker {
 impl Unpacker {
     pub fn new(method: Compression) -> Unpacker {
         let zstd = Zstd::new(Cursor::default(), ZSTD_WINDOW_MOST);
-        Unpacker { method, inflate: Inflate::new(false, WINDOW_BITS), zstd }
+        Unpacker { method, inflate: Inflate::default(), zstd }
     }
 
     /// Fills the whole cluster.
@@ -44,13 +42,22 @@ impl Unpacker {
     }
 
     fn inflate(&mut self, packed: &[u8], cluster: &mut [u8]) -> Result<()> {
-        self.inflate.reset(false);
-        let wrong = match self.inflate.decompress(packed, cluster, InflateFlush::Finish) {
-            // A stream that goes on is taken, as qemu takes it: all that the cluster holds is there.
-            Ok(_) if self.inflate.total_out() == cluster.len() as u64 => return Ok(()),
-            Ok(_) => "it ends too early",
-            Err(error) => error.as_str(),
-        };
-        Err(Error::invalid(format!("qcow2: a compressed cluster: deflate: {wrong}")))
+        self.inflate.restart();
+        let (mut rest, mut filled) = (packed, 0);
+        loop {
+            let outcome = self.inflate.unpack(rest);
+            filled += self.inflate.read(&mut cluster[filled..]);
+            let wrong = match outcome {
+                // A stream that goes on is taken, as qemu takes it: all that the cluster holds is there.
+                _ if filled == cluster.len() => return Ok(()),
+                Ok((taken, Pause::Full)) => {
+                    rest = &rest[taken..];
+                    continue;
+                }
+                Ok(_) => "it ends too early",
+                Err(corrupt) => corrupt.0,
+            };
+            return Err(Error::invalid(format!("qcow2: a compressed cluster: deflate: {wrong}")));
+        }
     }
 }
