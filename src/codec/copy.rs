@@ -50,6 +50,26 @@ pub fn repeat(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Re
     Ok(())
 }
 
+/// The same for deflate, most of whose matches are short: nothing is called. (With `double` in it inflate takes 7 % longer.)
+#[inline(always)]
+pub fn repeat_short(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), NoRoom> {
+    let Some(from) = at.checked_sub(distance) else { return Err(NoRoom) };
+    if distance < CHUNK {
+        return repeat_pattern(bytes, from, at, length);
+    }
+    let chunk = *load(bytes, from)?;
+    *place(bytes, at)? = chunk;
+    let chunk = *load(bytes, from + CHUNK)?;
+    *place(bytes, at + CHUNK)? = chunk;
+    let mut done = 2 * CHUNK;
+    while done < length {
+        let chunk = *load(bytes, from + done)?;
+        *place(bytes, at + done)? = chunk;
+        done += CHUNK;
+    }
+    Ok(())
+}
+
 /// Two chunks, the second of which may be what the first one adds.
 #[inline(always)]
 fn double(bytes: &mut [u8], from: usize, at: usize) -> Result<(), NoRoom> {
@@ -80,26 +100,6 @@ fn repeat_more(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Resul
 #[inline(always)]
 pub fn bring(bytes: &mut [u8], at: usize, from: usize, length: usize) -> Result<(), NoRoom> {
     let mut done = 0;
-    while done < length {
-        let chunk = *load(bytes, from + done)?;
-        *place(bytes, at + done)? = chunk;
-        done += CHUNK;
-    }
-    Ok(())
-}
-
-/// The same for matches that most often are no longer than two chunks: these are copied without a look at the length.
-#[inline(always)]
-pub fn repeat_short(bytes: &mut [u8], at: usize, distance: usize, length: usize) -> Result<(), NoRoom> {
-    let Some(from) = at.checked_sub(distance) else { return Err(NoRoom) };
-    if distance < CHUNK {
-        return repeat_pattern(bytes, from, at, length);
-    }
-    let chunk = *load(bytes, from)?;
-    *place(bytes, at)? = chunk;
-    let chunk = *load(bytes, from + CHUNK)?;
-    *place(bytes, at + CHUNK)? = chunk;
-    let mut done = 2 * CHUNK;
     while done < length {
         let chunk = *load(bytes, from + done)?;
         *place(bytes, at + done)? = chunk;
