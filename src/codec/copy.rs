@@ -96,9 +96,23 @@ fn repeat_more(bytes: &mut [u8], from: usize, at: usize, length: usize) -> Resul
     Ok(())
 }
 
+/// The same in a ring that began anew at the front: of what stands before, the older bytes end at `wrapped`, farther on by more
+/// than a chunk, and what follows them is the front.
+#[inline(always)]
+pub fn repeat_across(ring: &mut [u8], wrapped: usize, at: usize, distance: usize, length: usize) -> Result<(), NoRoom> {
+    let from = (wrapped + at).checked_sub(distance).ok_or(NoRoom)?;
+    let old = length.min(wrapped.checked_sub(from).ok_or(NoRoom)?);
+    bring(ring, at, from, old)?;
+    let rest = ring.get_mut(..at + length).ok_or(NoRoom)?;
+    for number in 0..length - old {
+        rest[at + old + number] = rest[number];
+    }
+    Ok(())
+}
+
 /// Copies what stands elsewhere in the same buffer, at least a chunk farther on.
 #[inline(always)]
-pub fn bring(bytes: &mut [u8], at: usize, from: usize, length: usize) -> Result<(), NoRoom> {
+fn bring(bytes: &mut [u8], at: usize, from: usize, length: usize) -> Result<(), NoRoom> {
     let mut done = 0;
     while done < length {
         let chunk = *load(bytes, from + done)?;

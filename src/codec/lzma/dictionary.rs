@@ -141,7 +141,7 @@ impl Writer<'_> {
         self.at += length;
         match distance <= at {
             true => Ok(copy::repeat(self.ring, at, distance, length)?),
-            false => self.repeat_old(at, distance, length),
+            false => Ok(copy::repeat_across(self.ring, self.wrapped, at, distance, length)?),
         }
     }
 
@@ -150,19 +150,6 @@ impl Writer<'_> {
     fn reach(&self, distance: u32) -> Result<usize, Corrupt> {
         let distance = distance as usize;
         if distance <= self.position().min(self.size) { Ok(distance) } else { Err(TOO_FAR) }
-    }
-
-    /// From what was written before the ring began anew, maybe beyond its end.
-    #[inline(always)]
-    fn repeat_old(&mut self, at: usize, distance: usize, length: usize) -> Result<(), Corrupt> {
-        let from = (self.wrapped + at).checked_sub(distance).ok_or(TOO_FAR)?;
-        let old = length.min(self.wrapped.checked_sub(from).ok_or(TOO_FAR)?);
-        copy::bring(self.ring, at, from, old)?;
-        // What follows the old bytes is the front of the ring.
-        for number in 0..length - old {
-            self.ring[at + old + number] = self.ring[number];
-        }
-        Ok(())
     }
 }
 

@@ -163,17 +163,7 @@ fn repeat_old(
     if distance as u64 > there {
         return Err(TOO_FAR);
     }
-    let from = (wrapped + at).checked_sub(distance).ok_or(TOO_FAR)?;
-    let old = length.min(wrapped.checked_sub(from).ok_or(TOO_FAR)?);
-    if from + old > ring.len() || at + length > ring.len() {
-        return Err(TOO_FAR);
-    }
-    ring.copy_within(from..from + old, at);
-    // What follows the old bytes is the front of the ring.
-    for number in 0..length - old {
-        ring[at + old + number] = ring[number];
-    }
-    Ok(())
+    Ok(copy::repeat_across(ring, wrapped, at, distance, length)?)
 }
 
 const CUT: Corrupt = Corrupt("sequences take more literals than there are");
