@@ -169,15 +169,21 @@ impl<R: BufRead> Read for Lzma<R> {
     }
 }
 
+/// A small stream, for the tests of all that frames one.
+#[cfg(test)]
+pub(super) mod sample {
+    pub const TEXT: &[u8] = b"hello hello hello hello";
+    /// What xz makes of it with `--format=lzma`, or `--format=raw --lzma2=dict=4KiB` in a chunk: of a known size, and with the mark
+    /// of the end.
+    pub const SIZED: &[u8] = &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0a, 0xb5, 0xe0, 0x00];
+    pub const MARKED: &[u8] =
+        &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0b, 0xd5, 0xc5, 0xa3, 0xff, 0xff, 0x78, 0xa4, 0x00, 0x00];
+}
+
 #[cfg(test)]
 mod tests {
+    use super::sample::{MARKED, SIZED, TEXT};
     use super::*;
-
-    const TEXT: &[u8] = b"hello hello hello hello";
-    /// What xz makes of it: a size, no mark of the end; and a mark.
-    const SIZED: &[u8] = &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0a, 0xb5, 0xe0, 0x00];
-    const MARKED: &[u8] =
-        &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0b, 0xd5, 0xc5, 0xa3, 0xff, 0xff, 0x78, 0xa4, 0x00, 0x00];
 
     fn file(size: u64, body: &[u8]) -> Vec<u8> {
         [&[0x5d, 0, 16, 0, 0], &size.to_le_bytes()[..], body].concat()

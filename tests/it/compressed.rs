@@ -4,7 +4,7 @@
 
 use sdme::stream::decompress::{Compression, Limits, open_within, sniff};
 use std::io::{self, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// A format as a tool writes it.
 struct Form {
@@ -55,6 +55,16 @@ const FORMS: &[Form] = &[
 
 /// What the tool writes for these bytes. None when it is not installed, or too old for its arguments.
 pub fn compress(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
+    let output = run(tool, bytes)?;
+    if !output.status.success() {
+        eprintln!("skip: {tool:?} does not work here");
+        return None;
+    }
+    Some(output.stdout)
+}
+
+/// Runs a tool over these bytes. None when it is not installed.
+pub fn run(tool: &[&str], bytes: &[u8]) -> Option<Output> {
     let [program, arguments @ ..] = tool else { return None };
     let spawned = Command::new(program)
         .args(arguments)
@@ -71,11 +81,7 @@ pub fn compress(tool: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
     let writer = std::thread::spawn(move || stdin.write_all(&bytes));
     let output = child.wait_with_output().unwrap();
     let _ = writer.join().unwrap();
-    if !output.status.success() {
-        eprintln!("skip: {tool:?} does not work here");
-        return None;
-    }
-    Some(output.stdout)
+    Some(output)
 }
 
 fn unpack_with(kind: Compression, bytes: &[u8], threads: usize) -> io::Result<Vec<u8>> {

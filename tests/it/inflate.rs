@@ -1,5 +1,6 @@
 //! Our inflate beside zlib-rs's: what that one packs, in every way that it knows, cut anywhere and changed anywhere.
 
+use crate::corpus::chance::Chance;
 use codec::inflate::{Inflate, Pause};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, InflateFlush, Status, Strategy};
 
@@ -13,28 +14,18 @@ const FLUSHES: [DeflateFlush; 5] = [
     DeflateFlush::Block,
 ];
 
-/// Numbers that look like chance.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-}
-
 /// Letters, few and many, runs, and what stood before, near and far.
 fn sample(length: usize, seed: u64) -> Vec<u8> {
-    let (mut chance, mut bytes) = (Chance(seed), Vec::new());
+    let (mut chance, mut bytes) = (Chance::new(seed), Vec::new());
     while bytes.len() < length {
-        let count = [1, 3, 20, 300, 5000][chance.below(5)];
+        let count = chance.of(&[1, 3, 20, 300, 5000]);
         match chance.below(4) {
             0 => (0..count).for_each(|_| bytes.push(chance.below(256) as u8)),
-            1 => (0..count).for_each(|_| bytes.push(b"etaoin shrdlu"[chance.below(13).min(chance.below(13))])),
+            1 => (0..count).for_each(|_| bytes.push(b"etaoin shrdlu"[chance.below(13).min(chance.below(13)) as usize])),
             _ if bytes.is_empty() => {}
             kind => {
                 let near = if kind == 2 { 20 } else { 40_000 };
-                let distance = 1 + chance.below(near.min(bytes.len()));
+                let distance = 1 + chance.below(near.min(bytes.len() as u64)) as usize;
                 (0..count).for_each(|_| bytes.push(bytes[bytes.len() - distance]));
             }
         }
@@ -164,19 +155,19 @@ fn small_streams_split_and_cut_anywhere() {
 #[test]
 fn changed_streams_come_out_as_zlib_has_them() {
     let rounds = std::env::var("SDME_INFLATE").map_or(4000, |count| count.parse().unwrap());
-    let mut chance = Chance(3);
+    let mut chance = Chance::new(3);
     let mut whole = 0;
     for round in 0..rounds {
-        let bytes = sample([40, 400, 3000][chance.below(3)], round as u64 / 8);
-        let (level, strategy) = (chance.below(10) as i32, STRATEGIES[chance.below(5)]);
-        let mut stream = packed(&bytes, level, strategy, FLUSHES[chance.below(5)], bytes.len() / 2);
+        let bytes = sample(chance.of(&[40, 400, 3000]), round as u64 / 8);
+        let (level, strategy) = (chance.below(10) as i32, chance.of(&STRATEGIES));
+        let mut stream = packed(&bytes, level, strategy, chance.of(&FLUSHES), bytes.len() / 2);
         // What codes are made of stands in front.
-        let reach = if chance.below(3) == 0 { stream.len() } else { stream.len().min(60) };
+        let reach = if chance.once_in(3) { stream.len() } else { stream.len().min(60) };
         for _ in 0..=chance.below(3) {
-            stream[chance.below(reach)] ^= 1 << chance.below(8);
+            stream[chance.below(reach as u64) as usize] ^= 1 << chance.below(8);
         }
         let judge = theirs(&stream);
-        let piece = [1 << 20, 64, 7][chance.below(3)];
+        let piece = chance.of(&[1 << 20, 64, 7]);
         let outcome = ours(&stream, piece, 4096);
         assert!(agree(&outcome, &judge), "round {round}: {outcome:?}, zlib: {judge:?}");
         whole += usize::from(matches!(judge, Outcome::Whole(..)));

@@ -128,13 +128,8 @@ fn corrupt(what: impl std::fmt::Display) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::lzma::sample::{MARKED, SIZED as BODY, TEXT};
 
-    const TEXT: &[u8] = b"hello hello hello hello";
-    /// The body of the one chunk that `xz --format=raw --lzma2=dict=4KiB` makes of it, and that body with the mark of the
-    /// end, which `--format=lzma` makes.
-    const BODY: &[u8] = &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0a, 0xb5, 0xe0, 0x00];
-    const MARKED: &[u8] =
-        &[0x00, 0x34, 0x19, 0x49, 0xee, 0x8d, 0xe9, 0x56, 0x0b, 0xd5, 0xc5, 0xa3, 0xff, 0xff, 0x78, 0xa4, 0x00, 0x00];
     const PROPERTIES: &[u8] = &[0x5d];
 
     /// A compressed chunk; lengths are those that it is for.

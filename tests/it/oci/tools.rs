@@ -1,6 +1,7 @@
 //! Images that umoci and skopeo make of a tree that changes from layer to layer: flattened, they are what umoci makes of them.
 
 use super::made::{Layer, Layout, through};
+use crate::corpus::chance::Chance;
 use crate::sandbox::{Sandbox, root_or_skip};
 use crate::trees::{Stage, assert_equal};
 use rustix::fs::{CWD, FileType, Mode};
@@ -39,16 +40,6 @@ fn number() -> u32 {
 
 fn new_stage() -> Stage {
     Stage::new(&format!("oci-tools-{}", number()))
-}
-
-/// Numbers from a seed, the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % end
-    }
 }
 
 /// A tree that changes: what is where is known by walking it, in order.
@@ -181,7 +172,7 @@ fn image(work: &Path, layers: u32, seed: u64) {
     run(work, "umoci", "new --image img:t");
     run(work, "umoci", "unpack --image img:t bundle");
     let root = work.join("bundle/rootfs");
-    let mut tree = Tree { root: &root, chance: Chance(seed), made: 0 };
+    let mut tree = Tree { root: &root, chance: Chance::new(seed), made: 0 };
     for _ in 0..layers {
         // One change that is sure to make a layer.
         let path = tree.fresh();
