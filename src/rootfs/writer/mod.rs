@@ -222,6 +222,8 @@ impl Writer {
         let make = |dir: &Dir, name: &OsStr| create::file(dir, name, attributes.mode);
         let (file, ino) = self.make(&path, make).with_context(|| shown(path.bytes()))?;
         let birth = self.known.birth(ino, path.split().1, self.tally.entries());
+        // What had the name before has it no more, also if this one is never finished.
+        self.known.set(birth, None);
         let ledger = Ledger { known: self.known.clone(), birth };
         Ok(FileWriter::new(file, path.bytes(), size, Owned::of(attributes), self.hand.clone(), ledger))
     }
