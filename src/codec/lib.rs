@@ -11,6 +11,7 @@ pub mod crc64;
 pub mod inflate;
 pub mod lz4;
 pub mod lzma;
+pub mod sum;
 pub mod xxhash;
 pub mod zeros;
 pub mod zstd;

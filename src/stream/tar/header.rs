@@ -2,6 +2,7 @@
 //!
 //! A field is taken as the tools take it: text ends at its first NUL, a number is octal between blanks, or base 256.
 
+use codec::sum::sum;
 use std::ops::Range;
 
 pub const BLOCK: usize = 512;
@@ -97,9 +98,7 @@ pub fn is_header(block: &[u8]) -> bool {
     let Ok(block) = <&Block>::try_from(block) else { return false };
     let Some(written) = number(&block[CHECKSUM]) else { return false };
     let blanks = CHECKSUM.len() as i64 * i64::from(b' ');
-    let unsigned: i64 = block.iter().map(|byte| i64::from(*byte)).sum();
-    let unsigned = unsigned - block[CHECKSUM].iter().map(|byte| i64::from(*byte)).sum::<i64>() + blanks;
-    if written == unsigned {
+    if written == i64::from(sum(block)) - i64::from(sum(&block[CHECKSUM])) + blanks {
         return true;
     }
     let summed = block.iter().enumerate().filter(|(at, _)| !CHECKSUM.contains(at));
