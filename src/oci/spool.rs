@@ -9,7 +9,6 @@ use std::os::unix::fs::FileExt;
 
 /// Files of one image; the layers that images may have are a tenth of it.
 const MEMBERS_MAX: usize = 10_000;
-const BUFFER: usize = 256 * 1024;
 
 /// Whether a tar archive that begins so holds an image: its first file is one of an image's.
 pub fn is_image(head: &[u8]) -> bool {
@@ -42,7 +41,7 @@ fn is_on_the_way(entry: &Entry) -> bool {
 ///
 /// Errors: `Invalid`, and what writing fails with. The caller removes the directory, and finishes the archive.
 pub fn spool(archive: &mut Archive<'_>, into: &Dir, most: u64) -> Result<u64> {
-    let mut spool = Spool { archive, into, left: most, most, members: 0, buffer: vec![0; BUFFER] };
+    let mut spool = Spool { archive, into, left: most, most, members: 0 };
     while let Some(entry) = spool.archive.next()? {
         if let Some(member) = Member::parse(&entry.path) {
             spool.take(&member, &entry).map_err(twice).with_context(|| member.to_string())?;
@@ -64,7 +63,6 @@ struct Spool<'a, 'b> {
     left: u64,
     most: u64,
     members: usize,
-    buffer: Vec<u8>,
 }
 
 impl Spool<'_, '_> {
@@ -90,9 +88,8 @@ impl Spool<'_, '_> {
             Error::invalid(format!("the image's files are more than {} bytes (--max-bytes moves the bound)", self.most))
         })?;
         let file = member.create(self.into)?;
-        while let Some(chunk) = self.archive.read(&mut self.buffer)? {
-            let bytes = self.buffer.get(..chunk.length).unwrap_or_default();
-            file.write_all_at(bytes, chunk.offset).context("writing")?;
+        while let Some((offset, slice)) = self.archive.slice(usize::MAX)? {
+            file.write_all_at(&slice, offset).context("writing")?;
         }
         // A hole at the end.
         file.set_len(size).context("writing")

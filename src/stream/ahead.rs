@@ -4,28 +4,20 @@
 //! come out of the reader. When the reader is dropped the thread ends with the read that it is in; nobody waits for it, as
 //! that read may be of a pipe in which nothing comes any more.
 
+use crate::stream::slice::{Buffered, Slice, Slices};
 use std::io::{self, BufRead, Read};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-/// Bytes of one buffer, and how many go round.
+/// Bytes of one buffer.
 const BUFFER: usize = 1 << 20;
-const BUFFERS: usize = 3;
-
-enum Message {
-    Data(Vec<u8>, usize),
-    Failed(io::Error),
-    End,
-}
 
 /// A reader that another thread works for.
 pub struct Ahead {
-    full: Receiver<Message>,
-    empty: Sender<Vec<u8>>,
+    /// Nothing is the end.
+    full: Receiver<io::Result<Slice>>,
     thread: Option<JoinHandle<()>>,
-    buffer: Vec<u8>,
-    at: usize,
-    length: usize,
+    slice: Slice,
     end: End,
 }
 
@@ -38,50 +30,38 @@ enum End {
 }
 
 impl Ahead {
-    /// Starts reading at once. Errors: no thread can be had.
-    pub fn new(source: impl Read + Send + 'static) -> io::Result<Ahead> {
-        Ahead::with_buffers(source, BUFFERS)
+    /// Starts reading at once; so many megabytes go round. Errors: no thread can be had.
+    pub fn new(source: impl Read + Send + 'static, buffers: usize) -> io::Result<Ahead> {
+        Ahead::of(Buffered::new(source, buffers, BUFFER), buffers)
     }
 
-    /// The same with so many megabytes that go round: where what is read comes unevenly, and its reader takes it unevenly.
-    pub fn with_buffers(source: impl Read + Send + 'static, buffers: usize) -> io::Result<Ahead> {
-        let (full_in, full) = sync_channel(buffers);
-        let (empty, empty_out) = channel();
-        for _ in 0..buffers {
-            // The other end is in scope: this cannot fail.
-            let _ = empty.send(vec![0; BUFFER]);
+    /// Of what is in memory already: the thread hands on so many slices before they are asked for.
+    pub fn of(source: impl Slices + Send + 'static, depth: usize) -> io::Result<Ahead> {
+        let (full_in, full) = sync_channel(depth);
+        let thread = thread::Builder::new().name("ahead".into()).spawn(move || work(source, &full_in))?;
+        Ok(Ahead { full, thread: Some(thread), slice: Slice::default(), end: End::NotYet })
+    }
+
+    /// What is at hand; empty only at the end.
+    fn ready(&mut self) -> io::Result<&mut Slice> {
+        while self.slice.is_empty() && self.end != End::Reached {
+            self.receive()?;
         }
-        let thread = thread::Builder::new().name("ahead".into()).spawn(move || work(source, &empty_out, &full_in))?;
-        Ok(Ahead { full, empty, thread: Some(thread), buffer: Vec::new(), at: 0, length: 0, end: End::NotYet })
-    }
-
-    fn rest(&self) -> &[u8] {
-        self.buffer.get(self.at..self.length).unwrap_or_default()
+        Ok(&mut self.slice)
     }
 
     fn receive(&mut self) -> io::Result<()> {
-        match self.end {
-            End::NotYet => {}
-            End::Reached => return Ok(()),
-            End::Failed => return Err(io::Error::other("the stream failed before")),
+        if self.end == End::Failed {
+            return Err(io::Error::other("the stream failed before"));
         }
-        if !self.buffer.is_empty() {
-            // A thread that is gone needs no buffers.
-            let _ = self.empty.send(std::mem::take(&mut self.buffer));
-        }
-        (self.at, self.length) = (0, 0);
-        match self.full.recv() {
-            Ok(Message::Data(buffer, length)) => (self.buffer, self.length) = (buffer, length),
-            Ok(Message::End) => self.end = End::Reached,
-            Ok(Message::Failed(error)) => {
-                self.end = End::Failed;
-                return Err(error);
-            }
-            Err(_) => {
-                self.end = End::Failed;
-                return Err(self.panicked());
-            }
-        }
+        // The thread may wait for the buffer of the last one.
+        self.slice = Slice::default();
+        self.end = End::Failed;
+        self.slice = match self.full.recv() {
+            Ok(next) => next?,
+            Err(_) => return Err(self.panicked()),
+        };
+        self.end = if self.slice.is_empty() { End::Reached } else { End::NotYet };
         Ok(())
     }
 
@@ -94,16 +74,11 @@ impl Ahead {
     }
 }
 
-fn work(mut source: impl Read, empty: &Receiver<Vec<u8>>, full: &SyncSender<Message>) {
-    while let Ok(mut buffer) = empty.recv() {
-        let message = match source.read(&mut buffer) {
-            Ok(0) => Message::End,
-            Ok(length) => Message::Data(buffer, length),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Message::Data(buffer, 0),
-            Err(error) => Message::Failed(error),
-        };
-        let goes_on = matches!(message, Message::Data(..));
-        if full.send(message).is_err() || !goes_on {
+fn work(mut source: impl Slices, full: &SyncSender<io::Result<Slice>>) {
+    loop {
+        let next = source.slice();
+        let goes_on = next.as_ref().is_ok_and(|slice| !slice.is_empty());
+        if full.send(next).is_err() || !goes_on {
             return;
         }
     }
@@ -111,22 +86,23 @@ fn work(mut source: impl Read, empty: &Receiver<Vec<u8>>, full: &SyncSender<Mess
 
 impl BufRead for Ahead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.rest().is_empty() && self.end != End::Reached {
-            self.receive()?;
-        }
-        Ok(self.rest())
+        self.ready().map(|slice| &**slice)
     }
 
     fn consume(&mut self, amount: usize) {
-        self.at = self.at.saturating_add(amount).min(self.length);
+        self.slice.skip(amount);
     }
 }
 
 impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.fill_buf()?.read(buffer)?;
-        self.consume(length);
-        Ok(length)
+        self.ready()?.read(buffer)
+    }
+}
+
+impl Slices for Ahead {
+    fn slice(&mut self) -> io::Result<Slice> {
+        self.ready().map(std::mem::take)
     }
 }
 
@@ -141,7 +117,7 @@ mod tests {
     fn all_bytes_come_in_order() {
         let bytes: Vec<u8> = (0..3_000_000u32).map(|number| (number / 7) as u8).collect();
         let mut read = Vec::new();
-        Ahead::new(io::Cursor::new(bytes.clone())).unwrap().read_to_end(&mut read).unwrap();
+        Ahead::new(io::Cursor::new(bytes.clone()), 3).unwrap().read_to_end(&mut read).unwrap();
         assert!(read == bytes);
     }
 
@@ -155,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_error_comes_after_what_was_before_it_and_stays() {
-        let mut ahead = Ahead::new((&b"abc"[..]).chain(Fails)).unwrap();
+        let mut ahead = Ahead::new((&b"abc"[..]).chain(Fails), 3).unwrap();
         let mut read = Vec::new();
         assert_eq!(ahead.read_to_end(&mut read).unwrap_err().raw_os_error(), Some(5));
         assert_eq!(read, b"abc");
@@ -172,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_panic_comes_out_of_the_reader() {
-        let mut ahead = Ahead::new(Panics).unwrap();
+        let mut ahead = Ahead::new(Panics, 3).unwrap();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ahead.read(&mut [0; 8])));
         assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"the test's own panic"));
     }
@@ -194,7 +170,7 @@ mod tests {
     #[test]
     fn dropping_the_reader_ends_the_thread() {
         let gone = Arc::new(AtomicBool::new(false));
-        let mut ahead = Ahead::new(Endless(gone.clone())).unwrap();
+        let mut ahead = Ahead::new(Endless(gone.clone()), 3).unwrap();
         ahead.read_exact(&mut [0; 1000]).unwrap();
         drop(ahead);
         let deadline = Instant::now() + Duration::from_secs(10);

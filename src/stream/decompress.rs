@@ -5,11 +5,17 @@ use crate::stream::ahead::Ahead;
 use crate::stream::gzip::{self, Gzip};
 use crate::stream::lz4::{self, Lz4};
 use crate::stream::lzma::{self, Lzma};
+use crate::stream::slice::Slices;
 use crate::stream::xz;
 use crate::stream::zstd::{self, Zstd};
 use crate::stream::{bzip2, invalid};
 use std::io::{self, Read};
 use std::thread;
+
+/// Megabytes that may be there and not yet used: they are gained while small files are made, and spent on large ones, which are
+/// written faster than most are unpacked. Of what is compressed less is enough.
+const LEAD: usize = 8;
+const PACKED_LEAD: usize = 3;
 
 /// What a stream is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,26 +80,27 @@ fn is_lzma(head: &[u8]) -> bool {
 }
 
 /// A reader of what `source` holds. The source is read, and the reader works, on threads of their own.
-pub fn open(source: Box<dyn Read + Send>, kind: Compression) -> Result<Box<dyn Read + Send>> {
+pub fn open(source: Box<dyn Read + Send>, kind: Compression) -> Result<Box<dyn Slices + Send>> {
     open_within(source, kind, Limits::default())
 }
 
 /// The same within other limits.
-pub fn open_within(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> Result<Box<dyn Read + Send>> {
+pub fn open_within(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> Result<Box<dyn Slices + Send>> {
     threads(source, kind, limits).context("starting a decoder")
 }
 
-fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> io::Result<Box<dyn Read + Send>> {
-    let source = Ahead::new(source)?;
-    Ok(match kind {
-        Compression::None => Box::new(source),
-        Compression::Gzip => Box::new(Ahead::new(Gzip::new(source))?),
-        Compression::Bzip2 => Box::new(bzip2::open(source, limits)?),
-        Compression::Xz => Box::new(xz::open(source, limits)?),
-        Compression::Lzma => Box::new(Ahead::new(Lzma::new(source, limits.window))?),
-        Compression::Zstd => Box::new(Ahead::new(Zstd::new(source, limits.window))?),
-        Compression::Lz4 => Box::new(Ahead::new(Lz4::new(source))?),
-    })
+fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> io::Result<Box<dyn Slices + Send>> {
+    let source = Ahead::new(source, if kind == Compression::None { LEAD } else { PACKED_LEAD })?;
+    let decoder: Box<dyn Read + Send> = match kind {
+        Compression::None => return Ok(Box::new(source)),
+        Compression::Bzip2 => return Ok(Box::new(bzip2::open(source, limits)?)),
+        Compression::Xz => return Ok(Box::new(xz::open(source, limits)?)),
+        Compression::Gzip => Box::new(Gzip::new(source)),
+        Compression::Lzma => Box::new(Lzma::new(source, limits.window)),
+        Compression::Zstd => Box::new(Zstd::new(source, limits.window)),
+        Compression::Lz4 => Box::new(Lz4::new(source)),
+    };
+    Ok(Box::new(Ahead::new(decoder, LEAD)?))
 }
 
 /// The error of a stream that asks for more memory than it may have.

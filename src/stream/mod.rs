@@ -15,6 +15,7 @@ pub mod lzma;
 mod ordered;
 pub mod peek;
 pub mod ratio;
+pub mod slice;
 pub mod tar;
 pub mod verify;
 mod workers;

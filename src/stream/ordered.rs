@@ -2,16 +2,17 @@
 //!
 //! A thread of its own cuts the source and adds an output to the queue for each part; whoever makes the part sends its
 //! pieces there. The reader takes the parts one after the other. How many parts may be open, and how many pieces wait in
-//! each, bounds the memory; pieces that were read are filled again. When the reader is dropped, all that is sent fails, and
-//! so the threads end.
+//! each, bounds the memory; pieces that nobody holds any more are filled again. When the reader is dropped, all that is sent
+//! fails, and so the threads end.
 
+use crate::stream::slice::{Slice, Slices};
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 enum Message {
-    Data(Vec<u8>),
+    Data(Slice),
     End,
     Failed(io::Error),
 }
@@ -25,12 +26,13 @@ enum Entry<M> {
 /// The reader's end: one part after the other.
 pub struct Parts<M> {
     entries: Receiver<Entry<M>>,
-    spare: Arc<Spare>,
 }
 
 /// Memory of pieces that were read. A new piece would cost a fault for each of its pages, which is a tenth of what bzip2 takes.
-#[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
+struct Spare {
+    home: Sender<Vec<u8>>,
+    pieces: Mutex<Receiver<Vec<u8>>>,
+}
 
 /// One part of the stream, and what the one who cut it says about it.
 pub struct Part<M> {
@@ -58,14 +60,15 @@ pub fn spawn<M: Send + 'static>(
     split: impl FnOnce(&Queue<M>) -> io::Result<()> + Send + 'static,
 ) -> io::Result<Parts<M>> {
     let (parts, entries) = sync_channel(open + 1);
-    let spare = Arc::new(Spare::default());
-    let queue = Queue { parts, slots: Arc::new(Slots::new(open)), spare: spare.clone() };
+    let (home, pieces) = channel();
+    let spare = Arc::new(Spare { home, pieces: Mutex::new(pieces) });
+    let queue = Queue { parts, slots: Arc::new(Slots::new(open)), spare };
     thread::Builder::new().name("splitter".into()).spawn(move || {
         let outcome = split(&queue);
         // Fails when nobody reads any more. After a panic there is no such entry, which the reader takes for a failure.
         let _ = queue.parts.send(Entry::End(outcome));
     })?;
-    Ok(Parts { entries, spare })
+    Ok(Parts { entries })
 }
 
 impl<M> Queue<M> {
@@ -79,21 +82,26 @@ impl<M> Queue<M> {
 }
 
 impl Output {
-    /// A piece of so many bytes, whatever these are.
+    /// A piece of so many bytes or more, whatever these are.
     pub fn piece(&self, length: usize) -> Vec<u8> {
-        let mut piece = self.spare.list().pop().unwrap_or_default();
-        piece.resize(length, 0);
+        let pieces = self.spare.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut piece = pieces.try_recv().unwrap_or_default();
+        if piece.len() < length {
+            piece.resize(length, 0);
+        }
         piece
     }
 
     /// Takes back a piece that nothing was put into.
     pub fn give_back(&self, piece: Vec<u8>) {
-        self.spare.give(piece);
+        // The other end is here too: this cannot fail.
+        let _ = self.spare.home.send(piece);
     }
 
-    /// Errors: nobody reads any more.
-    pub fn send(&self, piece: Vec<u8>) -> io::Result<()> {
-        self.pieces.send(Message::Data(piece)).map_err(|_| nobody_reads())
+    /// The first bytes of a piece. Errors: nobody reads any more.
+    pub fn send(&self, piece: Vec<u8>, length: usize) -> io::Result<()> {
+        let slice = Slice::new(piece, length, &self.spare.home);
+        self.pieces.send(Message::Data(slice)).map_err(|_| nobody_reads())
     }
 
     /// The last word. A part without one counts as failed.
@@ -115,28 +123,11 @@ impl<M> Parts<M> {
             Err(_) => Err(panicked()),
         }
     }
-
-    /// Takes back a piece that was read.
-    pub fn give_back(&self, piece: Vec<u8>) {
-        self.spare.give(piece);
-    }
-}
-
-impl Spare {
-    fn give(&self, piece: Vec<u8>) {
-        if piece.capacity() > 0 {
-            self.list().push(piece);
-        }
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<M> Part<M> {
     /// The next piece; None after the last.
-    pub fn next(&self) -> io::Result<Option<Vec<u8>>> {
+    pub fn next(&self) -> io::Result<Option<Slice>> {
         match self.pieces.recv() {
             Ok(Message::Data(piece)) => Ok(Some(piece)),
             Ok(Message::End) => Ok(None),
@@ -158,7 +149,7 @@ fn panicked() -> io::Error {
 pub struct Ordered {
     parts: Parts<()>,
     part: Option<Part<()>>,
-    piece: io::Cursor<Vec<u8>>,
+    piece: Slice,
     end: End,
 }
 
@@ -172,7 +163,7 @@ enum End {
 
 impl Ordered {
     pub fn new(parts: Parts<()>) -> Ordered {
-        Ordered { parts, part: None, piece: io::Cursor::default(), end: End::NotYet }
+        Ordered { parts, part: None, piece: Slice::default(), end: End::NotYet }
     }
 
     fn step(&mut self) -> io::Result<()> {
@@ -184,29 +175,34 @@ impl Ordered {
                 }
             }
             Some(part) => match part.next()? {
-                Some(piece) => {
-                    let read = std::mem::replace(&mut self.piece, io::Cursor::new(piece));
-                    self.parts.give_back(read.into_inner());
-                }
+                Some(piece) => self.piece = piece,
                 None => self.part = None,
             },
         }
         Ok(())
     }
-}
 
-impl Read for Ordered {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let length = self.piece.read(buffer)?;
-            if length > 0 || buffer.is_empty() || self.end == End::Reached {
-                return Ok(length);
-            }
+    /// What is at hand; empty only at the end.
+    fn ready(&mut self) -> io::Result<&mut Slice> {
+        while self.piece.is_empty() && self.end != End::Reached {
             if self.end == End::Failed {
                 return Err(io::Error::other("the stream failed before"));
             }
             self.step().inspect_err(|_| self.end = End::Failed)?;
         }
+        Ok(&mut self.piece)
+    }
+}
+
+impl Read for Ordered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.ready()?.read(buffer)
+    }
+}
+
+impl Slices for Ordered {
+    fn slice(&mut self) -> io::Result<Slice> {
+        self.ready().map(std::mem::take)
     }
 }
 
@@ -243,6 +239,7 @@ impl Drop for Slot {
 mod tests {
     use super::*;
     use crate::stream::workers::Workers;
+    use std::collections::HashSet;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
@@ -254,7 +251,7 @@ mod tests {
                 let output = queue.add(1, ())?;
                 workers.run(move || {
                     for _ in 0..3 {
-                        if output.send(vec![number]).is_err() {
+                        if output.send(vec![number], 1).is_err() {
                             return;
                         }
                     }
@@ -275,12 +272,15 @@ mod tests {
 
     #[test]
     fn pieces_are_used_again() {
-        let parts = spawn(1, |queue| {
+        let places = Arc::new(Mutex::new(HashSet::new()));
+        let seen = places.clone();
+        let parts = spawn(1, move |queue| {
             for number in 0..100 {
                 let output = queue.add(1, ())?;
                 let mut piece = output.piece(1 << 20);
+                seen.lock().unwrap().insert(piece.as_ptr().addr());
                 piece.fill(number);
-                output.send(piece)?;
+                output.send(piece, 1 << 20)?;
                 output.finish(Ok(()));
             }
             Ok(())
@@ -292,7 +292,7 @@ mod tests {
             assert!(read.iter().all(|byte| *byte == number));
         }
         assert_eq!(reader.read(&mut read).unwrap(), 0);
-        assert!((1..5).contains(&reader.parts.spare.list().len()));
+        assert!((1..5).contains(&places.lock().unwrap().len()));
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
         let gone = Arc::new(AtomicBool::new(false));
         let flag = gone.clone();
         let parts = spawn(2, move |queue| {
-            let outcome = (0..).try_for_each(|_| queue.add(1, ())?.send(vec![1]));
+            let outcome = (0..).try_for_each(|_| queue.add(1, ())?.send(vec![1], 1));
             flag.store(true, Ordering::Release);
             outcome
         });

@@ -1,5 +1,6 @@
 //! Looking at the first bytes of a stream without taking them.
 
+use crate::stream::slice::{Slice, Slices};
 use std::io::{self, BufRead, Read};
 
 /// A reader whose next bytes can be looked at before they are read.
@@ -55,6 +56,17 @@ impl<R: BufRead> BufRead for Peek<R> {
         } else {
             self.at += amount;
         }
+    }
+}
+
+impl<R: Slices> Slices for Peek<R> {
+    fn slice(&mut self) -> io::Result<Slice> {
+        if self.rest().is_empty() {
+            return self.source.slice();
+        }
+        let mut seen = Slice::from(std::mem::take(&mut self.seen));
+        seen.skip(std::mem::take(&mut self.at));
+        Ok(seen)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::stream::count::Counter;
 use crate::stream::invalid;
+use crate::stream::slice::{Slice, Slices};
 use std::io::{self, Read};
 
 /// So much may come out of whatever went in: a small stream's ratio says nothing, and does no harm.
@@ -22,9 +23,8 @@ impl<R: Read> Ratio<R> {
     }
 }
 
-impl<R: Read> Read for Ratio<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.read(buffer)?;
+impl<R> Ratio<R> {
+    fn count(&mut self, length: usize) -> io::Result<()> {
         self.given = self.given.saturating_add(length as u64);
         let taken = self.taken.get();
         if self.given > taken.saturating_mul(self.most).max(FREE) {
@@ -34,7 +34,21 @@ impl<R: Read> Read for Ratio<R> {
                 self.most
             )));
         }
-        Ok(length)
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Ratio<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        self.count(length).map(|()| length)
+    }
+}
+
+impl<R: Slices> Slices for Ratio<R> {
+    fn slice(&mut self) -> io::Result<Slice> {
+        let slice = self.source.slice()?;
+        self.count(slice.len()).map(|()| slice)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Hashing what passes, and the verdict at its end.
 
 use crate::error::{Error, Result};
+use crate::stream::slice::{Slice, Slices};
 use std::io::{self, Read};
 
 /// What the verifier of a stream is shown.
@@ -23,19 +24,32 @@ impl<R: Read, F: FnMut(Piece<'_>) -> Result<()>> Verify<R, F> {
     }
 }
 
+impl<R, F: FnMut(Piece<'_>) -> Result<()>> Verify<R, F> {
+    fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let piece = if bytes.is_empty() { Piece::End } else { Piece::Bytes(bytes) };
+        (self.verifier)(piece).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.is_over = bytes.is_empty();
+        Ok(())
+    }
+}
+
 impl<R: Read, F: FnMut(Piece<'_>) -> Result<()>> Read for Verify<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.is_over || buffer.is_empty() {
             return Ok(0);
         }
         let length = self.source.read(buffer)?;
-        let piece = match buffer.get(..length) {
-            Some(bytes) if length > 0 => Piece::Bytes(bytes),
-            _ => Piece::End,
-        };
-        (self.verifier)(piece).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.is_over = length == 0;
-        Ok(length)
+        self.show(buffer.get(..length).unwrap_or_default()).map(|()| length)
+    }
+}
+
+impl<R: Slices, F: FnMut(Piece<'_>) -> Result<()>> Slices for Verify<R, F> {
+    fn slice(&mut self) -> io::Result<Slice> {
+        if self.is_over {
+            return Ok(Slice::default());
+        }
+        let slice = self.source.slice()?;
+        self.show(&slice).map(|()| slice)
     }
 }
 

@@ -188,7 +188,7 @@ fn stream(
     let plain = Ratio::new(plain, taken, job.bounds.ratio);
     let (what, manifest) = match form {
         Form::Image => {
-            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            let mut archive = tar::Archive::of(plain).with_limit(job.bounds.header);
             let spooled = job.stage.mkdir(SPOOL, 0o700)?;
             spool::spool(&mut archive, &spooled, job.bounds.bytes)?;
             archive.finish()?;
@@ -197,7 +197,7 @@ fn stream(
         }
         _ => {
             job.image.refuse_name()?;
-            let mut archive = tar::Archive::new(plain).with_limit(job.bounds.header);
+            let mut archive = tar::Archive::of(plain).with_limit(job.bounds.header);
             // What was hashed is what is read here.
             if compression == Compression::None {
                 archive = archive.with_digests(digests);

@@ -4,31 +4,31 @@
 
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::FileWriter;
+use crate::stream::slice::Slice;
 use crate::stream::tar::Archive;
-use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::Builder;
 
-/// Bytes of a batch, and its files at most: each is an open descriptor.
-const BATCH_BYTES: usize = 512 * 1024;
+/// What a batch keeps in memory, or one buffer, however large that is; and its files at most: each is an open descriptor.
+const BATCH_BYTES: usize = 1 << 20;
 const BATCH_FILES: usize = 64;
 /// How many go round.
 const BATCHES: usize = 4;
-/// With less room than this a batch is full: a large file is not written in crumbs.
-const ROOM_MIN: usize = 32 * 1024;
 
 enum Step {
     /// The next file of the batch.
     Open,
-    /// These bytes of the batch, to this place in the file.
-    Write(u64, Range<usize>),
+    /// To this place in the file.
+    Write(u64, Slice),
     /// With the SHA-256 of its bytes, where somebody else has taken it.
     Close(Option<[u8; 32]>),
 }
 
+#[derive(Default)]
 struct Batch {
-    bytes: Vec<u8>,
-    used: usize,
+    /// Bytes of memory that its slices keep.
+    held: usize,
+    last: Slice,
     files: Vec<FileWriter>,
     steps: Vec<Step>,
 }
@@ -46,12 +46,12 @@ pub fn filling<T>(read: impl FnOnce(&mut Filler) -> Result<T>) -> Result<T> {
     let (done, empty) = channel();
     for _ in 1..BATCHES {
         // The other end is in scope: this cannot fail.
-        let _ = done.send(Batch::new());
+        let _ = done.send(Batch::default());
     }
     std::thread::scope(|scope| {
         let thread = Builder::new().name("fill".into()).spawn_scoped(scope, move || work(&to_do, &done));
         let thread = thread.context("starting a thread")?;
-        let mut filler = Filler { full, empty, batch: Batch::new() };
+        let mut filler = Filler { full, empty, batch: Batch::default() };
         let read = read(&mut filler).and_then(|value| filler.flush().map(|()| value));
         drop(filler);
         // A file that failed is the cause of what failed after it.
@@ -61,12 +61,20 @@ pub fn filling<T>(read: impl FnOnce(&mut Filler) -> Result<T>) -> Result<T> {
 }
 
 impl Batch {
-    fn new() -> Batch {
-        Batch { bytes: vec![0; BATCH_BYTES], used: 0, files: Vec::new(), steps: Vec::new() }
+    /// What this keeps in memory that is not kept already.
+    fn cost(&self, slice: &Slice) -> usize {
+        if slice.shares(&self.last) { 0 } else { slice.held() }
     }
 
-    fn room(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.used..).unwrap_or_default()
+    fn is_full_for(&self, slice: &Slice) -> bool {
+        let cost = self.cost(slice);
+        cost > 0 && self.held > 0 && self.held + cost > BATCH_BYTES
+    }
+
+    fn write(&mut self, offset: u64, slice: Slice) {
+        self.held += self.cost(&slice);
+        self.last = slice.clone();
+        self.steps.push(Step::Write(offset, slice));
     }
 }
 
@@ -79,13 +87,12 @@ impl Filler {
         let span = archive.digested();
         self.batch.files.push(if span.is_some() { file.unhashed() } else { file });
         self.batch.steps.push(Step::Open);
-        while let Some(chunk) = archive.read(self.batch.room())? {
-            let end = self.batch.used + chunk.length;
-            self.batch.steps.push(Step::Write(chunk.offset, self.batch.used..end));
-            self.batch.used = end;
-            if BATCH_BYTES - end < ROOM_MIN {
+        while let Some((offset, slice)) = archive.slice(usize::MAX)? {
+            // A reader that waits for a buffer gets one: no batch that is not handed over keeps more than one of the large ones.
+            if self.batch.is_full_for(&slice) {
                 self.flush()?;
             }
+            self.batch.write(offset, slice);
         }
         self.batch.steps.push(Step::Close(span.and_then(|span| archive.digest(span))));
         Ok(())
@@ -107,12 +114,12 @@ fn work(to_do: &Receiver<Batch>, done: &Sender<Batch>) -> Result<()> {
         for step in batch.steps.drain(..) {
             match step {
                 Step::Open => open = files.next(),
-                Step::Write(offset, range) => write(&mut open, offset, batch.bytes.get(range).unwrap_or_default())?,
+                Step::Write(offset, slice) => write(&mut open, offset, &slice)?,
                 Step::Close(digest) => open.take().map_or(Ok(()), |file| file.finish_as(digest))?,
             }
         }
         drop(files);
-        batch.used = 0;
+        (batch.held, batch.last) = (0, Slice::default());
         // Nobody takes it any more after the last one.
         let _ = done.send(batch);
     }
@@ -121,4 +128,24 @@ fn work(to_do: &Receiver<Batch>, done: &Sender<Batch>) -> Result<()> {
 
 fn write(open: &mut Option<FileWriter>, offset: u64, bytes: &[u8]) -> Result<()> {
     open.as_mut().map_or(Ok(()), |file| file.write_at(offset, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled<const N: usize>(slices: [&Slice; N]) -> Batch {
+        let mut batch = Batch::default();
+        slices.into_iter().for_each(|slice| batch.write(0, slice.clone()));
+        batch
+    }
+
+    #[test]
+    fn a_batch_keeps_one_large_buffer_or_some_small_ones() {
+        let [large, other] = [(); 2].map(|()| Slice::from(vec![0; BATCH_BYTES]));
+        let [half, third] = [2, 3].map(|part| Slice::from(vec![0; BATCH_BYTES / part]));
+        assert!(!Batch::default().is_full_for(&Slice::from(vec![0; 3 * BATCH_BYTES])));
+        assert!(!filled([&large]).is_full_for(&large) && filled([&large]).is_full_for(&other));
+        assert!(!filled([&half]).is_full_for(&third) && filled([&half, &third]).is_full_for(&other));
+    }
 }

@@ -23,10 +23,10 @@ use crate::stream::count::{Count, Counter};
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
 use crate::stream::ratio::Ratio;
+use crate::stream::slice::Slices;
 use crate::stream::tar::{Archive, ArchiveHasher, Digests};
 use crate::stream::verify::{Piece, Verify};
 use crate::sys::dir::Dir;
-use std::io::Read;
 
 pub use crate::oci::spool::{is_image, spool};
 
@@ -37,9 +37,8 @@ const WHITEOUT: &[u8] = b".wh.";
 const META: &[u8] = b".wh..wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// Megabytes that a layer's decoder may be ahead: it gains them while small files are made, and lives on them while large ones are
-/// written, which are faster than it is.
-const LEAD: usize = 7;
+/// Pieces of a layer that may be hashed and not yet used; the decoder has no more than that either.
+const LEAD: usize = 8;
 
 /// The root directory where no layer has one: the same whenever it is unpacked, as umoci makes it.
 const ROOT: Attributes = Attributes { mode: 0o755, uid: 0, gid: 0, modified: (0, 0), xattrs: &[] };
@@ -91,7 +90,7 @@ pub fn unpack_image(layout: &Dir, image: Image, writer: &mut Writer) -> Result<I
 /// A layer whose tar stream is being read ahead.
 struct Stream {
     name: String,
-    bytes: Box<dyn Read + Send>,
+    bytes: Box<dyn Slices + Send>,
     /// Its stored bytes and its tar stream were read to their ends, and were right.
     stored: Whole,
     plain: Whole,
@@ -113,14 +112,14 @@ fn begin(layout: &Dir, image: &Image, layer: &Layer, bounds: &Bounds) -> Result<
         true => Stream { name, bytes: Box::new(bytes), plain: stored.clone(), stored, digests },
         false => {
             let (hashed, plain, digests) = hashed(bytes, layer.diff_id);
-            let bytes = Box::new(Ahead::with_buffers(hashed, LEAD).context("starting a hasher")?);
+            let bytes = Box::new(Ahead::of(hashed, LEAD).context("starting a hasher")?);
             Stream { name, bytes, stored, plain, digests }
         }
     })
 }
 
 /// A tar stream that ends only if it has this digest.
-fn hashed(source: impl Read, expected: Digest) -> (impl Read, Whole, Digests) {
+fn hashed<S: Slices>(source: S, expected: Digest) -> (impl Slices + use<S>, Whole, Digests) {
     let whole = Whole::default();
     let (told, mut hasher) = (whole.clone(), ArchiveHasher::new(expected.algorithm()));
     let digests = hasher.digests();
@@ -144,7 +143,7 @@ impl Stream {
     fn unpack(self, writer: &mut Writer, filler: &mut Filler) -> Result<()> {
         // The digest tells a stream that is cut short; some tools write no end of archive.
         let mut archive =
-            Archive::new(self.bytes).with_open_end().with_limit(writer.bounds().header).with_digests(self.digests);
+            Archive::of(self.bytes).with_open_end().with_limit(writer.bounds().header).with_digests(self.digests);
         unpack(&mut archive, writer, filler)?;
         archive.finish()?;
         match self.stored.is_whole() && self.plain.is_whole() {

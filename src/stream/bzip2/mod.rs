@@ -8,6 +8,7 @@ mod split;
 
 use crate::stream::decompress::Limits;
 use crate::stream::ordered::{self, Output, Part, Parts, Queue};
+use crate::stream::slice::{Slice, Slices};
 use crate::stream::workers::Workers;
 use crate::stream::{cut, invalid};
 use codec::bzip2::bits::Bits;
@@ -30,7 +31,7 @@ pub fn is_beginning(head: &[u8]) -> bool {
 /// Begins to read and unpack. Errors: no thread can be had.
 pub fn open(source: impl BufRead + Send + 'static, limits: Limits) -> io::Result<Bzip2> {
     let parts = ordered::spawn(limits.threads + 2, move |queue| hand_out(source, queue, limits.threads))?;
-    Ok(Bzip2 { parts, state: State::Between, crc: 0, piece: io::Cursor::default() })
+    Ok(Bzip2 { parts, state: State::Between, crc: 0, piece: Slice::default() })
 }
 
 /// Gives every block to a worker.
@@ -76,8 +77,7 @@ fn decode(bits: &Bits, output: &Output, spare: &Spare) {
                 break Ok(());
             }
             Ok(length) => {
-                piece.truncate(length);
-                if output.send(piece).is_err() {
+                if output.send(piece, length).is_err() {
                     return;
                 }
             }
@@ -89,11 +89,11 @@ fn decode(bits: &Bits, output: &Output, spare: &Spare) {
 }
 
 /// The next bytes of a block; None at its end.
-fn piece(block: &mut Block) -> io::Result<Option<Vec<u8>>> {
+fn piece(block: &mut Block) -> io::Result<Option<Slice>> {
     let mut piece = vec![0; PIECE];
     let length = block.fill(&mut piece).map_err(error)?;
     piece.truncate(length);
-    Ok((length > 0).then_some(piece))
+    Ok((length > 0).then_some(piece.into()))
 }
 
 /// A block that is not all there is told by the kind of its error.
@@ -110,7 +110,7 @@ pub struct Bzip2 {
     state: State,
     /// Of the blocks of this stream so far.
     crc: u32,
-    piece: io::Cursor<Vec<u8>>,
+    piece: Slice,
 }
 
 enum State {
@@ -130,14 +130,14 @@ impl Bzip2 {
             State::Between => self.segment()?,
             State::Block(part, crc) => match part.next()? {
                 Some(piece) => {
-                    self.take(piece);
+                    self.piece = piece;
                     State::Block(part, crc)
                 }
                 None => self.end_block(crc),
             },
             State::Joined(mut block, crc) => match piece(&mut block)? {
                 Some(piece) => {
-                    self.take(piece);
+                    self.piece = piece;
                     State::Joined(block, crc)
                 }
                 None => self.end_block(crc),
@@ -146,12 +146,6 @@ impl Bzip2 {
             State::Failed => return Err(invalid("bzip2: the stream failed before")),
         };
         Ok(())
-    }
-
-    /// What is read next; the piece before is used again.
-    fn take(&mut self, piece: Vec<u8>) {
-        let read = std::mem::replace(&mut self.piece, io::Cursor::new(piece));
-        self.parts.give_back(read.into_inner());
     }
 
     /// The stream's checksum is made of its blocks'.
@@ -181,7 +175,7 @@ impl Bzip2 {
         let crc = checksum(&part.about.bits);
         match part.next() {
             Ok(Some(piece)) => {
-                self.take(piece);
+                self.piece = piece;
                 Ok(State::Block(part, crc))
             }
             Ok(None) => Ok(self.end_block(crc)),
@@ -262,15 +256,25 @@ fn checksum(bits: &Bits) -> u32 {
     reader.take(32)
 }
 
-impl Read for Bzip2 {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let length = self.piece.read(buffer)?;
-            if length > 0 || buffer.is_empty() || matches!(self.state, State::Over) {
-                return Ok(length);
-            }
+impl Bzip2 {
+    /// What is at hand; empty only at the end.
+    fn ready(&mut self) -> io::Result<&mut Slice> {
+        while self.piece.is_empty() && !matches!(self.state, State::Over) {
             self.step()?;
         }
+        Ok(&mut self.piece)
+    }
+}
+
+impl Read for Bzip2 {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.ready()?.read(buffer)
+    }
+}
+
+impl Slices for Bzip2 {
+    fn slice(&mut self) -> io::Result<Slice> {
+        self.ready().map(std::mem::take)
     }
 }
 
@@ -323,7 +327,7 @@ mod tests {
             Ok(())
         })?;
         let mut unpacked = Vec::new();
-        Bzip2 { parts, state: State::Between, crc: 0, piece: io::Cursor::default() }.read_to_end(&mut unpacked)?;
+        Bzip2 { parts, state: State::Between, crc: 0, piece: Slice::default() }.read_to_end(&mut unpacked)?;
         Ok(unpacked)
     }
 

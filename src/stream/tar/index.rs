@@ -33,6 +33,7 @@ fn number(input: &mut Input<'_>) -> Result<Option<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::slice::Buffered;
 
     fn index(entries: &[(&str, u64)]) -> Vec<u8> {
         let mut bytes = MAGIC.to_le_bytes().to_vec();
@@ -44,7 +45,7 @@ mod tests {
 
     fn passed(archive: u64, bytes: &[u8]) -> bool {
         let all = [&vec![0; archive as usize], bytes].concat();
-        let mut input = Input::new(&all[..]);
+        let mut input = Input::new(Box::new(Buffered::new(&all[..], usize::MAX, 100)));
         input.skip(archive).unwrap();
         pass(&mut input).unwrap()
     }

@@ -1,49 +1,45 @@
-//! The archive's bytes in their order: small pieces come through a buffer, large ones go straight to who wants them.
+//! The archive's bytes in their order: what is small is copied, what is large is handed on where it is.
 
 use crate::error::{Error, Result};
+use crate::stream::slice::{Slice, Slices};
 use crate::stream::tar::header::BLOCK;
-use std::io::{ErrorKind, Read};
-
-/// A source that is a file is asked in pieces of this size for headers and small files.
-const BUFFER: usize = 128 << 10;
+use std::io::Read;
 
 pub struct Input<'a> {
     /// Of one type whatever it is: what reads archives is in the program once.
-    source: Box<dyn Read + 'a>,
-    buffer: Box<[u8]>,
-    /// What of the buffer was read and not yet taken.
-    start: usize,
-    end: usize,
+    source: Box<dyn Slices + 'a>,
+    /// What was read and not yet taken.
+    rest: Slice,
     /// Bytes taken since the beginning.
     position: u64,
 }
 
 impl<'a> Input<'a> {
-    pub fn new(source: impl Read + 'a) -> Input<'a> {
-        let source = Box::new(source);
-        Input { source, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, position: 0 }
+    pub fn new(source: Box<dyn Slices + 'a>) -> Input<'a> {
+        Input { source, rest: Slice::default(), position: 0 }
     }
 
     pub fn position(&self) -> u64 {
         self.position
     }
 
+    /// The next bytes as they are in memory, at most `most`. Errors: `Invalid` when the archive ends here.
+    pub fn slice(&mut self, most: usize) -> Result<Slice> {
+        if most > 0 && !self.refill()? {
+            return Err(self.cut());
+        }
+        let slice = self.rest.take_front(most);
+        self.position += slice.len() as u64;
+        Ok(slice)
+    }
+
     /// Fills `out` as far as the archive goes, and says how far that was.
     pub fn fill(&mut self, out: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
-        while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let count = if self.start == self.end && rest.len() >= self.buffer.len() {
-                read(&mut self.source, rest)?
-            } else {
-                self.refill()?;
-                self.copy(rest)
-            };
-            if count == 0 {
-                break;
-            }
-            filled += count;
-            self.position += count as u64;
+        while filled < out.len() && self.refill()? {
+            filled += self.rest.read(out.get_mut(filled..).unwrap_or_default())?;
         }
+        self.position += filled as u64;
         Ok(filled)
     }
 
@@ -64,25 +60,28 @@ impl<'a> Input<'a> {
     /// Passes over so many bytes, and says how many the source did not have.
     fn pass(&mut self, mut count: u64) -> Result<u64> {
         while count > 0 && self.refill()? {
-            let taken = usize::try_from(count).unwrap_or(usize::MAX).min(self.end - self.start);
-            self.start += taken;
-            self.position += taken as u64;
+            let taken = usize::try_from(count).unwrap_or(usize::MAX).min(self.rest.len());
+            self.take(taken);
             count -= taken as u64;
         }
         Ok(count)
     }
 
+    fn take(&mut self, count: usize) {
+        self.rest.skip(count);
+        self.position += count as u64;
+    }
+
     /// The next bytes without taking them: fewer than `count` only at the end. `count` is small.
     pub fn peek(&mut self, count: usize) -> Result<&[u8]> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        while self.end < count {
-            match read(&mut self.source, &mut self.buffer[self.end..])? {
-                0 => break,
-                got => self.end += got,
+        while self.rest.len() < count {
+            let next = next(&mut self.source)?;
+            if next.is_empty() {
+                break;
             }
+            self.rest = [&*self.rest, &*next].concat().into();
         }
-        Ok(&self.buffer[..self.end.min(count)])
+        Ok(self.rest.get(..count).unwrap_or(&self.rest))
     }
 
     /// Passes over zeros; whether something else stands behind them.
@@ -101,11 +100,8 @@ impl<'a> Input<'a> {
     fn pass_until(&mut self, is_it: impl Fn(u8) -> bool) -> Result<(bool, u64)> {
         let began = self.position;
         while self.refill()? {
-            let rest = &self.buffer[self.start..self.end];
-            let found = rest.iter().position(|byte| is_it(*byte));
-            let passed = found.unwrap_or(rest.len());
-            self.start += passed;
-            self.position += passed as u64;
+            let found = self.rest.iter().position(|byte| is_it(*byte));
+            self.take(found.unwrap_or(self.rest.len()));
             if found.is_some() {
                 return Ok((true, self.position - began));
             }
@@ -113,22 +109,14 @@ impl<'a> Input<'a> {
         Ok((false, self.position - began))
     }
 
-    fn copy(&mut self, out: &mut [u8]) -> usize {
-        let count = out.len().min(self.end - self.start);
-        out[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
-        self.start += count;
-        count
-    }
-
-    /// Sees to it that the buffer holds something; false at the end.
+    /// Sees to it that something is at hand; false at the end.
     fn refill(&mut self) -> Result<bool> {
-        if self.start == self.end {
-            self.start = 0;
-            // Before the reading: after an error there is nothing in it.
-            self.end = 0;
-            self.end = read(&mut self.source, &mut self.buffer)?;
+        if self.rest.is_empty() {
+            // Before the reading, which may wait for its buffer.
+            self.rest = Slice::default();
+            self.rest = next(&mut self.source)?;
         }
-        Ok(self.start < self.end)
+        Ok(!self.rest.is_empty())
     }
 
     fn cut(&self) -> Error {
@@ -136,15 +124,8 @@ impl<'a> Input<'a> {
     }
 }
 
-fn read(source: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
-    loop {
-        match source.read(buffer) {
-            // A source that lies about how much it gave must not lead past the buffer.
-            Ok(count) => return Ok(count.min(buffer.len())),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(ours(error)),
-        }
-    }
+fn next(source: &mut impl Slices) -> Result<Slice> {
+    source.slice().map_err(ours)
 }
 
 /// A decoder's own error comes wrapped; its kind is kept.
@@ -159,7 +140,14 @@ fn ours(error: std::io::Error) -> Error {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use std::io;
+    use crate::stream::slice::Buffered;
+    use std::io::{self, ErrorKind};
+
+    const BUFFER: usize = 128 << 10;
+
+    fn input<'a>(source: impl Read + 'a) -> Input<'a> {
+        Input::new(Box::new(Buffered::new(source, usize::MAX, BUFFER)))
+    }
 
     /// Gives at most so many bytes at once, and is interrupted every other time.
     struct Slow(Vec<u8>, usize, bool);
@@ -185,7 +173,7 @@ mod tests {
     fn every_way_of_taking_gives_the_same_bytes() {
         let all = bytes(3 * BUFFER + 17);
         for piece in [1000, BUFFER, usize::MAX] {
-            let mut input = Input::new(Slow(all.clone(), piece, false));
+            let mut input = input(Slow(all.clone(), piece, false));
             assert_eq!(input.peek(512).unwrap(), &all[..512]);
             let mut small = [0; 300];
             input.exact(&mut small).unwrap();
@@ -204,11 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn slices_are_what_is_there_and_no_more_than_was_asked_for() {
+        let all = bytes(BUFFER + 100);
+        let mut input = input(&all[..]);
+        assert_eq!(*input.slice(0).unwrap(), *b"");
+        assert_eq!(*input.slice(300).unwrap(), all[..300]);
+        assert_eq!(*input.slice(usize::MAX).unwrap(), all[300..BUFFER]);
+        assert_eq!(*input.slice(usize::MAX).unwrap(), all[BUFFER..]);
+        assert_eq!((input.position(), input.slice(0).unwrap().len()), (all.len() as u64, 0));
+        assert!(input.slice(1).is_err());
+    }
+
+    #[test]
     fn zeros_to_the_end_and_what_is_none() {
         let mut zeros = vec![0; BUFFER + 5];
-        assert!(!Input::new(&zeros[..]).pass_zeros().unwrap());
+        assert!(!input(&zeros[..]).pass_zeros().unwrap());
         zeros.push(1);
-        let mut input = Input::new(&zeros[..]);
+        let mut input = input(&zeros[..]);
         assert_eq!((input.pass_zeros().unwrap(), input.position()), (true, BUFFER as u64 + 5));
     }
 
@@ -220,7 +220,7 @@ mod tests {
                 Err(io::Error::new(ErrorKind::InvalidData, Error::new(Kind::TimedOut, "stalled")))
             }
         }
-        let error = Input::new(Broken).exact(&mut [0; 4]).unwrap_err();
+        let error = input(Broken).exact(&mut [0; 4]).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (&Kind::TimedOut, "stalled"));
     }
 }

@@ -18,6 +18,7 @@ pub use digests::{ArchiveHasher, Digests, Span};
 pub use header::{BLOCK, is_header};
 
 use crate::error::{Context, Error, Result};
+use crate::stream::slice::{Buffered, Slice, Slices};
 use entry::{Layout, Map, Notes, Pending};
 use header::{Block, Header};
 use input::Input;
@@ -27,6 +28,8 @@ use std::io::Read;
 
 /// Bytes of one extended header or long name. Linux' own limits come to some 70 KiB: a path, a link and 64 KiB of attributes.
 pub const HEADER_MAX: u64 = 1 << 20;
+/// What is not in memory yet is read in pieces of so many bytes.
+const BUFFER: usize = 128 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -91,8 +94,13 @@ struct Data {
 
 impl<'a> Archive<'a> {
     pub fn new(source: impl Read + 'a) -> Archive<'a> {
+        Archive::of(Buffered::new(source, usize::MAX, BUFFER))
+    }
+
+    /// Of what is in memory already.
+    pub fn of(source: impl Slices + 'a) -> Archive<'a> {
         Archive {
-            input: Input::new(source),
+            input: Input::new(Box::new(source)),
             globals: Globals::default(),
             pax: false,
             data: Data::default(),
@@ -168,19 +176,27 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Reads on in the data of the entry just given, as much as the buffer takes of one run. None when there is no more.
+    /// Copies on from the data of the entry just given, as much as is in memory of one run and the buffer takes. None when there
+    /// is no more.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Chunk>> {
+        let Some((offset, slice)) = self.slice(buffer.len())? else { return Ok(None) };
+        let length = (&*slice).read(buffer)?;
+        Ok(Some(Chunk { offset, length }))
+    }
+
+    /// The next data of the entry just given, and where it stands in its file: what is in memory of one run, at most `most` bytes.
+    /// None when there is no more.
+    pub fn slice(&mut self, most: usize) -> Result<Option<(u64, Slice)>> {
         while self.data.left == 0 {
             let Some(run) = self.data.runs.next() else { return Ok(None) };
             (self.data.offset, self.data.left) = (run.offset, run.length);
         }
-        let length = usize::try_from(self.data.left).unwrap_or(usize::MAX).min(buffer.len());
-        self.input.exact(buffer.get_mut(..length).unwrap_or_default())?;
-        let chunk = Chunk { offset: self.data.offset, length };
-        self.data.offset += length as u64;
-        self.data.left -= length as u64;
-        self.data.stored -= length as u64;
-        Ok(Some(chunk))
+        let slice = self.input.slice(usize::try_from(self.data.left).unwrap_or(usize::MAX).min(most))?;
+        let (offset, length) = (self.data.offset, slice.len() as u64);
+        self.data.offset += length;
+        self.data.left -= length;
+        self.data.stored -= length;
+        Ok(Some((offset, slice)))
     }
 
     /// Reads up to the end of the stream: behind the archive there may be zeros only, or the index that pixz makes of it.

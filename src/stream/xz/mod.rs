@@ -95,14 +95,13 @@ fn unpack(mut block: Block, source: &mut impl BufRead, output: &Output) -> io::R
         let mut piece = output.piece(PIECE);
         let mut filled = 0;
         let is_over = loop {
-            let length = block.read(source, piece.get_mut(filled..).unwrap_or_default())?;
+            let length = block.read(source, piece.get_mut(filled..PIECE).unwrap_or_default())?;
             filled += length;
             if length == 0 || filled == PIECE {
                 break length == 0;
             }
         };
-        piece.truncate(filled);
-        output.send(piece)?;
+        output.send(piece, filled)?;
         if is_over {
             return Ok(block);
         }
