@@ -4,3 +4,4 @@ pub mod bits;
 pub mod block;
 mod crc;
 mod huffman;
+pub mod marks;

@@ -3,16 +3,16 @@
 
 use crate::stream::{input, invalid};
 use codec::bzip2::bits::Bits;
+use codec::bzip2::marks::{BLOCK, END, suspects};
 use std::io::{self, BufRead};
 
-/// Pi and the root of pi, in decimal digits.
-const BLOCK: u64 = 0x3141_5926_5359;
-const END: u64 = 0x1772_4538_5090;
 const MARK_BITS: usize = 48;
 const MARK: u64 = (1 << MARK_BITS) - 1;
 
 /// No block, and so nothing between two marks, has more bytes: 900,000 symbols of 20 bits and their codes are 2.3 MB.
 pub const LONGEST: usize = 4 << 20;
+/// Bytes that are taken at once: what of them stands behind a mark is copied.
+const TAKEN: usize = 32 << 10;
 
 /// What stands at the beginning of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +31,10 @@ pub struct Segment {
 
 /// Cuts the source and hands every segment to `emit`.
 pub fn split(source: &mut impl BufRead, mut emit: impl FnMut(Segment) -> io::Result<()>) -> io::Result<()> {
-    let mut cutter = Cutter { kind: Kind::Begin, bytes: Vec::new(), start: 0, scanned: 0, window: 0 };
+    let mut cutter = Cutter { kind: Kind::Begin, bytes: Vec::new(), start: 0, scanned: 0 };
     loop {
         let bytes = source.fill_buf()?;
+        let bytes = bytes.get(..TAKEN).unwrap_or(bytes);
         let length = bytes.len();
         if length == 0 {
             return emit(cutter.rest());
@@ -58,41 +59,45 @@ struct Cutter {
     kind: Kind,
     bytes: Vec<u8>,
     start: usize,
-    /// Bytes that went through the window.
+    /// Bytes in which no mark ends.
     scanned: usize,
-    window: u64,
 }
 
 impl Cutter {
     /// Cuts at the next mark, if one is there.
     fn cut(&mut self) -> Option<Segment> {
-        let mut window = self.window;
-        let mut found = None;
-        for (at, byte) in self.bytes.iter().enumerate().skip(self.scanned) {
-            window = window << 8 | u64::from(*byte);
-            let hits = HITS[usize::from((window >> 16) as u8)];
-            if hits != 0 {
-                found = mark(window, hits).map(|(kind, shift)| (at, kind, shift));
-                if found.is_some() {
-                    break;
+        while let Some(suspects) = suspects(&self.bytes, self.scanned) {
+            let ends = suspects.start.max(self.scanned)..suspects.end.min(self.bytes.len());
+            self.scanned = suspects.end;
+            for end in ends {
+                if let Some((kind, begin)) = self.mark(end) {
+                    self.scanned = end + 1;
+                    return Some(self.cut_at(begin, kind));
                 }
             }
         }
-        self.window = window;
-        let Some((at, kind, shift)) = found else {
-            self.scanned = self.bytes.len();
-            return None;
-        };
-        self.scanned = at + 1;
-        // A mark is whole after 48 bits: none is found earlier, as the window begins with zeros and marks with a one.
-        let begin = (8 * (at + 1)).checked_sub(shift + MARK_BITS)?;
-        Some(self.cut_at(begin, kind))
+        self.scanned = self.bytes.len();
+        None
+    }
+
+    /// The mark that ends with this byte, and its first bit.
+    fn mark(&self, end: usize) -> Option<(Kind, usize)> {
+        let bytes = self.bytes.get(end.saturating_sub(7)..=end).unwrap_or_default();
+        let window = bytes.iter().fold(0, |window, byte| window << 8 | u64::from(*byte));
+        let (kind, shift) = (0..8).rev().find_map(|shift| match window >> shift & MARK {
+            BLOCK => Some((Kind::Block, shift)),
+            END => Some((Kind::End, shift)),
+            _ => None,
+        })?;
+        Some((kind, (8 * (end + 1)).checked_sub(shift + MARK_BITS)?))
     }
 
     fn cut_at(&mut self, begin: usize, kind: Kind) -> Segment {
-        // With the byte that both have. The buffer stays: growing one for each segment anew costs more than the copy.
-        let bytes = self.bytes.get(..begin.div_ceil(8)).unwrap_or_default().to_vec();
-        self.bytes.drain(..begin / 8);
+        let mut rest = Vec::with_capacity(self.bytes.len());
+        // The byte in which they meet both have.
+        rest.extend_from_slice(self.bytes.get(begin / 8..).unwrap_or_default());
+        let mut bytes = std::mem::replace(&mut self.bytes, rest);
+        bytes.truncate(begin.div_ceil(8));
         let bits = Bits { bytes, start: self.start, length: begin - self.start };
         self.scanned -= begin / 8;
         self.start = begin % 8;
@@ -104,30 +109,6 @@ impl Cutter {
         let length = (8 * bytes.len()).saturating_sub(self.start);
         Segment { kind: self.kind, bits: Bits { bytes, start: self.start, length } }
     }
-}
-
-/// By the byte two before the last: the shifts at which a mark can have it there.
-static HITS: [u8; 256] = hits();
-
-const fn hits() -> [u8; 256] {
-    let mut hits = [0; 256];
-    let mut shift = 0;
-    while shift < 8 {
-        hits[(BLOCK << shift >> 16 & 0xff) as usize] |= 1 << shift;
-        hits[(END << shift >> 16 & 0xff) as usize] |= 1 << shift;
-        shift += 1;
-    }
-    hits
-}
-
-/// The mark that ends `shift` bits before the window does.
-#[inline(never)]
-fn mark(window: u64, hits: u8) -> Option<(Kind, usize)> {
-    (0..8).rev().filter(|shift| hits & 1 << shift != 0).find_map(|shift| match window >> shift & MARK {
-        BLOCK => Some((Kind::Block, shift)),
-        END => Some((Kind::End, shift)),
-        _ => None,
-    })
 }
 
 #[cfg(test)]
