@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 pub struct Crc64(u64);
 
 /// Reflected.
-const POLYNOMIAL: u64 = 0xc96c_5795_d787_0f42;
+pub const POLYNOMIAL: u64 = 0xc96c_5795_d787_0f42;
 
 /// Made when they are first needed, in microseconds: in the binary they would be 16 KB.
 static TABLES: LazyLock<Box<[[u64; 256]; 8]>> = LazyLock::new(|| Box::new(tables()));
@@ -55,6 +55,11 @@ impl Crc64 {
             crc = crc >> 8 ^ t0[usize::from(crc as u8 ^ byte)];
         }
         self.0 = crc;
+    }
+
+    /// Takes the register out, for whoever mixes it into what follows; zero is left of it.
+    pub fn take_register(&mut self) -> u64 {
+        std::mem::take(&mut self.0)
     }
 
     pub fn finish(self) -> u64 {

@@ -4,14 +4,14 @@ use crate::stream::{cut, invalid};
 use std::io::{self, BufRead, Read};
 
 /// Exactly `N` bytes of a field.
-pub fn exact<const N: usize>(source: &mut impl Read, format: &str) -> io::Result<[u8; N]> {
+pub fn exact<const N: usize>(source: &mut (impl Read + ?Sized), format: &str) -> io::Result<[u8; N]> {
     let mut field = [0; N];
     fill(source, &mut field, format)?;
     Ok(field)
 }
 
 /// Fills the whole buffer.
-pub fn fill(source: &mut impl Read, buffer: &mut [u8], format: &str) -> io::Result<()> {
+pub fn fill(source: &mut (impl Read + ?Sized), buffer: &mut [u8], format: &str) -> io::Result<()> {
     source.read_exact(buffer).map_err(|error| end_is_cut(error, format))
 }
 

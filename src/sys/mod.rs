@@ -4,6 +4,7 @@
 pub mod bpf;
 pub mod cgroup;
 pub mod channel;
+pub mod clmul;
 pub mod confine;
 pub mod copy;
 pub mod create;

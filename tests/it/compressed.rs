@@ -267,6 +267,32 @@ fn what_is_dropped_half_read_ends_its_threads() {
     }
 }
 
+struct Fails;
+
+impl Read for Fails {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(5))
+    }
+}
+
+/// Blocks of many pieces, which workers unpack as they come: what is wrong with the source is what the reader hears of.
+#[test]
+fn a_source_that_fails_within_a_block() {
+    let bytes = sample(6_000_000);
+    let Some(packed) = compress(&["xz", "-c", "-T2", "--block-size=3MiB"], &bytes) else { return };
+    assert!(unpack(Xz, &packed).unwrap() == bytes);
+    for end in (30..packed.len()).step_by(packed.len() / 7) {
+        let source = io::Cursor::new(packed[..end].to_vec()).chain(Fails);
+        let limits = Limits { threads: 2, ..Limits::default() };
+        let mut unpacked = Vec::new();
+        let error = open_within(Box::new(source), Xz, limits).unwrap().read_to_end(&mut unpacked).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(5), "{end}: {error}");
+        assert!(bytes.starts_with(&unpacked));
+        let error = unpack(Xz, &packed[..end]).unwrap_err().to_string();
+        assert!(error.contains("cut short"), "{end}: {error}");
+    }
+}
+
 /// Bombs come out a piece at a time.
 #[test]
 fn zeros_without_end() {

@@ -30,6 +30,12 @@ impl Dictionary {
         Dictionary { ring: Vec::new(), size: size as usize, at: 0, given: 0, wrapped: 0, written: 0 }
     }
 
+    /// Forgets all, for another size.
+    pub fn renew(&mut self, size: u32) {
+        self.size = size as usize;
+        self.reset();
+    }
+
     /// Forgets all.
     pub fn reset(&mut self) {
         (self.at, self.given, self.wrapped, self.written) = (0, 0, 0, 0);

@@ -33,6 +33,11 @@ impl Decoder {
         Decoder { dictionary: Dictionary::new(dictionary), input: Input::default(), model: None }
     }
 
+    /// Begins anew with a dictionary of so many bytes, in the memory of the one before.
+    pub fn renew(&mut self, dictionary: u32) {
+        self.dictionary.renew(dictionary);
+    }
+
     pub fn reset_dictionary(&mut self) {
         self.dictionary.reset();
     }

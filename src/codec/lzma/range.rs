@@ -148,8 +148,15 @@ fn above(bound: u32) -> u64 {
 
 /// The probabilities after a zero and after a one; whatever behind a tree.
 #[inline(always)]
-pub fn children<const N: usize>(tree: &[Probability; N], at: usize) -> [u32; 2] {
-    [tree[at & (N - 1)].into(), tree[(at + 1) & (N - 1)].into()]
+fn children<const N: usize>(tree: &[Probability; N], at: usize) -> [u32; 2] {
+    either(tree[at & (N - 1)], tree[(at + 1) & (N - 1)])
+}
+
+/// Two loaded probabilities, to choose from. A compiler that may would choose between their places instead, and load when the
+/// bit is known: it may not where they are extended in different ways, which below 2048 are the same.
+#[inline(always)]
+pub fn either(zero: Probability, one: Probability) -> [u32; 2] {
+    [zero.into(), one as i16 as u32]
 }
 
 #[inline(always)]

@@ -3,7 +3,7 @@
 use super::dictionary::{Dictionary, Writer};
 use super::input::Input;
 use super::model::{Bits, Literals, Model, State};
-use super::range::{Range, children, choose};
+use super::range::{Range, choose, either};
 use crate::Corrupt;
 
 /// Why the loop ended.
@@ -134,28 +134,25 @@ impl Symbols<'_> {
 }
 
 /// A literal behind a match, where the byte that a longer match would have brought is a hint. As long as the bits are that
-/// byte's, they have trees of their own; where these lead is known from the beginning.
+/// byte's, they have trees of their own, `apart` and the hint's bit farther on; then `apart` is zero.
 #[inline(always)]
 fn matched_literal(range: &mut Range, literals: &mut Literals, matched: usize) -> u8 {
-    let hint = |number: usize| matched >> (7 - number) & 1;
-    let hinted = |number: usize| 0x100 + (hint(number) << 8);
-    let (mut node, mut is_same) = (1, true);
-    let mut probability = u32::from(literals[hinted(0) + 1]);
+    let (mut node, mut apart, mut hint) = (1, 0x100, matched << 1);
+    let mut place = apart + (hint & apart) + node;
+    let mut probability = u32::from(literals[place & 0x3ff]);
     for number in 0..8 {
         if number == 4 {
             range.refill();
         }
-        let place = if is_same { hinted(number) + node } else { node };
-        let [mut zero, mut one] = children(literals, 2 * node);
-        if number < 7 {
-            let same = literals[hinted(number + 1) + ((0x100 | matched) >> (7 - number))].into();
-            zero = if is_same & (hint(number) == 0) { same } else { zero };
-            one = if is_same & (hint(number) == 1) { same } else { one };
-        }
+        let one = hint & apart;
+        let zero = apart ^ one;
+        hint <<= 1;
+        let places = [zero + (hint & zero) + 2 * node, one + (hint & one) + 2 * node + 1];
+        let next = either(literals[places[0] & 0x3ff], literals[places[1] & 0x3ff]);
         let (is_zero, changed) = range.flat_bit(probability);
         literals[place & 0x3ff] = changed;
-        probability = choose(is_zero, [zero, one]);
-        is_same &= is_zero == (hint(number) == 0);
+        probability = choose(is_zero, next);
+        (apart, place) = if is_zero { (zero, places[0]) } else { (one, places[1]) };
         node = node << 1 | usize::from(!is_zero);
     }
     node as u8

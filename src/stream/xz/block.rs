@@ -28,14 +28,15 @@ pub struct Sizes {
 }
 
 impl Block {
-    pub fn new(header: BlockHeader, check: check::Kind) -> io::Result<Block> {
-        let lzma2 = Lzma2::new(header.dictionary);
+    /// With a decoder that is new, or that another block had.
+    pub fn new(header: BlockHeader, check: check::Kind, mut lzma2: Lzma2) -> io::Result<Block> {
+        lzma2.renew(header.dictionary);
         let chain = Chain::new(&header)?;
         Ok(Block { header, check, sum: Sum::new(check), lzma2, chain, given: 0 })
     }
 
     /// Unpacks some; nothing when the block is at its end, with all its sums right.
-    pub fn read(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&mut self, source: &mut dyn BufRead, buffer: &mut [u8]) -> io::Result<usize> {
         let length = match self.chain.stages.is_empty() {
             true => self.lzma2.read(source, buffer)?,
             false => self.unpack_filtered(source, buffer)?,
@@ -51,7 +52,7 @@ impl Block {
         Ok(length)
     }
 
-    fn unpack_filtered(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    fn unpack_filtered(&mut self, source: &mut dyn BufRead, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let length = self.chain.ready.as_slice().read(buffer)?;
             self.chain.ready.drain(..length);
@@ -66,7 +67,7 @@ impl Block {
     }
 
     /// Padding, check, and the sizes that the header promised.
-    fn finish(&mut self, source: &mut impl BufRead) -> io::Result<()> {
+    fn finish(&mut self, source: &mut dyn BufRead) -> io::Result<()> {
         let is = |promised: Option<u64>, found: u64| promised.is_none_or(|promised| promised == found);
         let taken = self.lzma2.taken();
         if !is(self.header.compressed, taken) || !is(self.header.uncompressed, self.given) {
@@ -87,6 +88,10 @@ impl Block {
 
     pub fn sizes(&self) -> Sizes {
         sizes(&self.header, self.lzma2.taken(), self.given, self.check)
+    }
+
+    pub fn into_decoder(self) -> Lzma2 {
+        self.lzma2
     }
 }
 

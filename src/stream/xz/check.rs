@@ -3,7 +3,8 @@
 
 use crate::digest::{Algorithm, Hasher};
 use crate::stream::invalid;
-use codec::crc64::Crc64;
+use crate::sys::clmul::{BLOCK, Folding};
+use codec::crc64::{Crc64, POLYNOMIAL};
 use std::io;
 use zlib_rs::crc32::crc32;
 
@@ -42,7 +43,8 @@ impl Kind {
 pub enum Sum {
     None,
     Crc32(u32),
-    Crc64(Crc64),
+    /// And how most of the bytes are folded first, where the processor can.
+    Crc64(Crc64, Option<Folding>),
     Sha256(Box<Hasher>),
 }
 
@@ -51,7 +53,7 @@ impl Sum {
         match kind {
             Kind::None => Sum::None,
             Kind::Crc32 => Sum::Crc32(0),
-            Kind::Crc64 => Sum::Crc64(Crc64::default()),
+            Kind::Crc64 => Sum::Crc64(Crc64::default(), Folding::find(POLYNOMIAL)),
             Kind::Sha256 => Sum::Sha256(Box::new(Hasher::new(Algorithm::Sha256))),
         }
     }
@@ -60,7 +62,7 @@ impl Sum {
         match self {
             Sum::None => {}
             Sum::Crc32(crc) => *crc = crc32(*crc, bytes),
-            Sum::Crc64(crc) => crc.update(bytes),
+            Sum::Crc64(crc, folding) => update(crc, folding.as_ref(), bytes),
             Sum::Sha256(hash) => hash.update(bytes),
         }
     }
@@ -70,15 +72,47 @@ impl Sum {
         match self {
             Sum::None => Vec::new(),
             Sum::Crc32(crc) => crc.to_le_bytes().to_vec(),
-            Sum::Crc64(crc) => crc.finish().to_le_bytes().to_vec(),
+            Sum::Crc64(crc, _) => crc.finish().to_le_bytes().to_vec(),
             Sum::Sha256(hash) => hash.finish().bytes().to_vec(),
         }
+    }
+}
+
+fn update(crc: &mut Crc64, folding: Option<&Folding>, bytes: &[u8]) {
+    let (blocks, rest) = bytes.split_at(bytes.len() / BLOCK * BLOCK);
+    match folding {
+        Some(folding) if !blocks.is_empty() => {
+            let folded = folding.fold(crc.take_register(), blocks);
+            crc.update(&folded);
+            crc.update(rest);
+        }
+        _ => crc.update(bytes),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every length around the blocks, at every place in one, behind other bytes and none, beside the tables.
+    #[test]
+    fn folded_or_not_a_sum_is_the_same() {
+        let Some(folding) = Folding::find(POLYNOMIAL) else {
+            return eprintln!("skip: no carry-less multiplication here");
+        };
+        let bytes: Vec<u8> = (0..700u32).map(|number| (number * number / 7 + number / 251) as u8).collect();
+        for before in 0..BLOCK {
+            for length in (0..=3 * BLOCK + 17).chain([255, 256, 257, 511, 512, 600]) {
+                let (head, rest) = bytes.split_at(before);
+                let (mut crc, mut plain) = (Crc64::default(), Crc64::default());
+                for bytes in [head, &rest[..length]] {
+                    update(&mut crc, Some(&folding), bytes);
+                    update(&mut plain, None, bytes);
+                }
+                assert_eq!(crc, plain, "{before} + {length}");
+            }
+        }
+    }
 
     #[test]
     fn known_sums() {

@@ -33,9 +33,17 @@ enum Needed {
     Dictionary,
 }
 
+impl Default for Lzma2 {
+    fn default() -> Lzma2 {
+        Lzma2 { decoder: Decoder::new(0), chunk: Chunk::Between, needed: Needed::Dictionary, taken: 0 }
+    }
+}
+
 impl Lzma2 {
-    pub fn new(dictionary: u32) -> Lzma2 {
-        Lzma2 { decoder: Decoder::new(dictionary), chunk: Chunk::Between, needed: Needed::Dictionary, taken: 0 }
+    /// Begins anew, with a dictionary of so many bytes and the memory that is there.
+    pub fn renew(&mut self, dictionary: u32) {
+        self.decoder.renew(dictionary);
+        (self.chunk, self.needed, self.taken) = (Chunk::Between, Needed::Dictionary, 0);
     }
 
     pub fn taken(&self) -> u64 {
@@ -43,7 +51,7 @@ impl Lzma2 {
     }
 
     /// Unpacks some; nothing at the end.
-    pub fn read(&mut self, source: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read(&mut self, source: &mut dyn BufRead, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let length = self.decoder.give(buffer);
             // Nothing is unpacked over what was not given out.
@@ -58,7 +66,7 @@ impl Lzma2 {
         }
     }
 
-    fn stored(&mut self, source: &mut impl BufRead, left: usize) -> io::Result<Chunk> {
+    fn stored(&mut self, source: &mut dyn BufRead, left: usize) -> io::Result<Chunk> {
         let room = self.decoder.stored(left);
         input::fill(source, room, NAME)?;
         self.taken += room.len() as u64;
@@ -75,7 +83,7 @@ impl Lzma2 {
     }
 
     /// Takes a chunk's header; of one that is compressed all bytes.
-    fn begin(&mut self, source: &mut impl BufRead) -> io::Result<Chunk> {
+    fn begin(&mut self, source: &mut dyn BufRead) -> io::Result<Chunk> {
         let [control] = self.field(source)?;
         match control {
             0 => return Ok(Chunk::Over),
@@ -101,7 +109,7 @@ impl Lzma2 {
         self.needed = Needed::Properties;
     }
 
-    fn begin_model(&mut self, source: &mut impl BufRead, control: u8) -> io::Result<()> {
+    fn begin_model(&mut self, source: &mut dyn BufRead, control: u8) -> io::Result<()> {
         match control {
             0xc0.. => {
                 let [properties] = self.field(source)?;
@@ -115,7 +123,7 @@ impl Lzma2 {
         Ok(())
     }
 
-    fn field<const N: usize>(&mut self, source: &mut impl BufRead) -> io::Result<[u8; N]> {
+    fn field<const N: usize>(&mut self, source: &mut dyn BufRead) -> io::Result<[u8; N]> {
         self.taken += N as u64;
         input::exact(source, NAME)
     }
@@ -147,7 +155,8 @@ mod tests {
     }
 
     fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let (mut lzma2, mut source, mut unpacked) = (Lzma2::new(4096), bytes, Vec::new());
+        let (mut lzma2, mut source, mut unpacked) = (Lzma2::default(), bytes, Vec::new());
+        lzma2.renew(4096);
         loop {
             let mut buffer = [0; 7];
             match lzma2.read(&mut source, &mut buffer)? {
@@ -197,6 +206,20 @@ mod tests {
         }
         for control in 3..0x80 {
             refused("a chunk of an unknown kind", &[stored(1, b"a"), stored(control, b"a")]);
+        }
+    }
+
+    #[test]
+    fn a_renewed_decoder_knows_nothing() {
+        let mut lzma2 = Lzma2::default();
+        for (dictionary, control) in [(4096, 0xe0), (1 << 20, 0xe0), (4096, 0x80), (4096, 0xc0), (0, 0xe0)] {
+            lzma2.renew(dictionary);
+            let properties = if control == 0x80 { &[] } else { PROPERTIES };
+            let (chunk, mut buffer) = (right(control, properties), vec![0; TEXT.len()]);
+            // Given out in part, and nothing behind it.
+            let outcome = lzma2.read(&mut &chunk[..], &mut buffer[..3]);
+            assert_eq!(outcome.is_ok(), control == 0xe0 && dictionary > 0, "{dictionary} {control:x}");
+            assert!(outcome.is_err() || buffer[..3] == TEXT[..3] && lzma2.taken() == chunk.len() as u64);
         }
     }
 

@@ -9,14 +9,17 @@ pub mod framing;
 pub mod header;
 pub mod lzma2;
 
-use crate::stream::cut;
 use crate::stream::decompress::{Limits, window_exceeded};
 use crate::stream::ordered::{self, Ordered, Output, Queue};
 use crate::stream::workers::Workers;
+use crate::stream::{cut, input};
 use block::Block;
 use framing::Framing;
 use header::BlockHeader;
+use lzma2::Lzma2;
 use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const NAME: &str = "xz";
 /// Bytes of what is handed on at once.
@@ -30,16 +33,20 @@ const WAITING_MOST: u64 = 64 << 20;
 pub fn open(source: impl BufRead + Send + 'static, limits: Limits) -> io::Result<Ordered> {
     let parts = ordered::spawn(limits.threads, move |queue| {
         let workers = Workers::new(limits.threads);
-        Splitter { framing: Framing::new(source), workers, limits, queue }.run()
+        Splitter { framing: Framing::new(source), workers, limits, queue, decoders: Decoders::default() }.run()
     })?;
     Ok(Ordered::new(parts))
 }
+
+/// Decoders of blocks that are over.
+type Decoders = Arc<Mutex<Vec<Lzma2>>>;
 
 struct Splitter<'a, R> {
     framing: Framing<R>,
     workers: Workers,
     limits: Limits,
     queue: &'a Queue<()>,
+    decoders: Decoders,
 }
 
 impl<R: BufRead> Splitter<'_, R> {
@@ -58,26 +65,45 @@ impl<R: BufRead> Splitter<'_, R> {
         Ok(())
     }
 
+    /// A worker unpacks the block while its bytes are still taken from the source.
     fn hand_over(&mut self, header: BlockHeader, compressed: u64, uncompressed: u64) -> io::Result<()> {
         let check = self.framing.check;
         let length = compressed + block::padding(compressed) + check.length() as u64;
-        let mut bytes = Vec::new();
-        (&mut self.framing.source).take(length).read_to_end(&mut bytes)?;
-        if (bytes.len() as u64) < length {
-            return Err(cut(NAME));
-        }
-        self.framing.add_block(block::sizes(&header, compressed, uncompressed, check));
-        let block = Block::new(header, check)?;
         let depth = (uncompressed.min(WAITING_MOST) / PIECE as u64 + 2) as usize;
-        let output = self.queue.add(depth, ())?;
-        self.workers.run(move || output.finish(unpack(block, &mut bytes.as_slice(), &output).map(drop)))
+        let output = Arc::new(self.queue.add(depth, ())?);
+        self.framing.add_block(block::sizes(&header, compressed, uncompressed, check));
+        let (packed, pieces) = channel();
+        let (block, spare, fed) = (self.block(header), self.decoders.clone(), output.clone());
+        self.workers.run(move || {
+            let mut packed = Packed { pieces, piece: io::Cursor::default(), output: &output };
+            let outcome = block.and_then(|block| unpack(block, &mut packed, &output));
+            output.finish(outcome.map(|block| give_back(&spare, block)));
+        })?;
+        self.feed(length, &fed, &packed)
+    }
+
+    fn feed(&mut self, mut left: u64, output: &Output, packed: &Sender<Vec<u8>>) -> io::Result<()> {
+        while left > 0 {
+            let length = left.min(PIECE as u64);
+            let mut piece = output.piece(length as usize);
+            // The reader stops at the part's own error.
+            if let Err(error) = input::fill(&mut self.framing.source, &mut piece, NAME) {
+                output.finish(Err(error));
+                return Err(cut(NAME));
+            }
+            packed.send(piece).map_err(|_| cut(NAME))?;
+            left -= length;
+        }
+        Ok(())
     }
 
     fn unpack(&mut self, header: BlockHeader) -> io::Result<()> {
         let output = self.queue.add(2, ())?;
-        let block = Block::new(header, self.framing.check)?;
-        match unpack(block, &mut self.framing.source, &output) {
-            Ok(block) => self.framing.add_block(block.sizes()),
+        match self.block(header).and_then(|block| unpack(block, &mut self.framing.source, &output)) {
+            Ok(block) => {
+                self.framing.add_block(block.sizes());
+                give_back(&self.decoders, block);
+            }
             // The reader stops at the part's own error.
             Err(error) => {
                 output.finish(Err(error));
@@ -87,10 +113,52 @@ impl<R: BufRead> Splitter<'_, R> {
         output.finish(Ok(()));
         Ok(())
     }
+
+    /// A block to be unpacked, with a decoder that one before it had if there is any. As many are open as parts of the queue.
+    fn block(&self, header: BlockHeader) -> io::Result<Block> {
+        let decoder = self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Block::new(header, self.framing.check, decoder.unwrap_or_default())
+    }
+}
+
+/// The block is over, and another one may have its decoder.
+fn give_back(decoders: &Decoders, block: Block) {
+    decoders.lock().unwrap_or_else(PoisonError::into_inner).push(block.into_decoder());
+}
+
+/// The bytes of a block as they come. What was read is for other pieces.
+struct Packed<'a> {
+    pieces: Receiver<Vec<u8>>,
+    piece: io::Cursor<Vec<u8>>,
+    output: &'a Output,
+}
+
+impl BufRead for Packed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.piece.fill_buf()?.is_empty() {
+            self.output.give_back(std::mem::take(&mut self.piece).into_inner());
+            if let Ok(piece) = self.pieces.recv() {
+                self.piece = io::Cursor::new(piece);
+            }
+        }
+        self.piece.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.piece.consume(amount);
+    }
+}
+
+impl Read for Packed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
+        Ok(length)
+    }
 }
 
 /// Unpacks a block to its end.
-fn unpack(mut block: Block, source: &mut impl BufRead, output: &Output) -> io::Result<Block> {
+fn unpack(mut block: Block, source: &mut dyn BufRead, output: &Output) -> io::Result<Block> {
     loop {
         let mut piece = output.piece(PIECE);
         let mut filled = 0;
