@@ -98,10 +98,14 @@ impl Output {
         let _ = self.spare.home.send(piece);
     }
 
-    /// The first bytes of a piece. Errors: nobody reads any more.
+    /// The first bytes of a piece, which is filled again when nobody holds it any more.
+    pub fn slice(&self, piece: Vec<u8>, length: usize) -> Slice {
+        Slice::new(piece, length, &self.spare.home)
+    }
+
+    /// Sends the first bytes of a piece. Errors: nobody reads any more.
     pub fn send(&self, piece: Vec<u8>, length: usize) -> io::Result<()> {
-        let slice = Slice::new(piece, length, &self.spare.home);
-        self.pieces.send(Message::Data(slice)).map_err(|_| nobody_reads())
+        self.pieces.send(Message::Data(self.slice(piece, length))).map_err(|_| nobody_reads())
     }
 
     /// The last word. A part without one counts as failed.

@@ -31,6 +31,9 @@ pub struct Memory {
     sorted: Vec<u8>,
     /// For each place a byte and, above it, the place of the byte that follows.
     chain: Vec<u32>,
+    codes: Vec<Code>,
+    /// Which of them each group of symbols uses.
+    selectors: Vec<u8>,
 }
 
 /// A block whose bytes can be had one after the other.
@@ -66,11 +69,12 @@ impl Block {
             return Err(Failure::Corrupt("a block is randomised, which only bzip2 before 0.9.5 did"));
         }
         let place = reader.take(24);
-        memory.sorted.resize(LARGEST + SPARE, 0);
-        let mut sorted = Sorted::new(&mut memory.sorted)?;
-        symbols(reader, &mut sorted)?;
+        let Memory { sorted, chain, codes, selectors } = &mut memory;
+        sorted.resize(LARGEST + SPARE, 0);
+        let mut sorted = Sorted::new(sorted)?;
+        symbols(reader, &mut sorted, codes, selectors)?;
         let left = sorted.length;
-        sorted.link(&mut memory.chain);
+        sorted.link(chain);
         if place as usize >= left {
             return Err(Failure::Corrupt("a block begins outside of itself"));
         }
@@ -137,22 +141,27 @@ impl Block {
     }
 }
 
-/// Decodes the symbols.
-fn symbols(reader: &mut Reader<'_>, sorted: &mut Sorted<'_>) -> Result<(), Failure> {
+/// Decodes the symbols; codes and selectors of the block before are replaced.
+fn symbols(
+    reader: &mut Reader<'_>,
+    sorted: &mut Sorted<'_>,
+    codes: &mut Vec<Code>,
+    selectors: &mut Vec<u8>,
+) -> Result<(), Failure> {
     let (mut front, used) = alphabet(reader)?;
     let count = reader.take(3) as usize;
     if !(2..=CODES).contains(&count) {
         return Err(Failure::Corrupt("a block with no, one or too many codes"));
     }
-    let selectors = selectors(reader, count)?;
-    let mut codes = Vec::with_capacity(CODES);
+    select(reader, count, selectors)?;
+    codes.clear();
     for _ in 0..count {
         codes.push(code(reader, used + 2)?);
     }
     let end = used as u16 + 1;
     let mut run = Run::default();
     for selector in selectors {
-        let code = codes.get(usize::from(selector)).ok_or(Failure::Corrupt("a code that is not there"))?;
+        let code = codes.get(usize::from(*selector)).ok_or(Failure::Corrupt("a code that is not there"))?;
         for _ in 0..GROUP {
             reader.refill();
             let symbol = code.next(reader).ok_or(Failure::Corrupt("bits that are no code"))?;
@@ -326,10 +335,10 @@ fn alphabet(reader: &mut Reader<'_>) -> Result<(Front, usize), Failure> {
 }
 
 /// Which code each group uses.
-fn selectors(reader: &mut Reader<'_>, codes: usize) -> Result<Vec<u8>, Failure> {
+fn select(reader: &mut Reader<'_>, codes: usize, selectors: &mut Vec<u8>) -> Result<(), Failure> {
     let count = reader.take(15) as usize;
     let mut front = Front { bytes: std::array::from_fn(|at| at as u8) };
-    let mut selectors = Vec::with_capacity(count);
+    selectors.clear();
     for _ in 0..count {
         let mut place = 0;
         while reader.flag() {
@@ -340,7 +349,7 @@ fn selectors(reader: &mut Reader<'_>, codes: usize) -> Result<Vec<u8>, Failure> 
         }
         selectors.push(front.take(place));
     }
-    Ok(selectors)
+    Ok(())
 }
 
 /// A code, from the lengths that are written as differences.
@@ -389,7 +398,8 @@ mod tests {
     /// In memory that held a larger block before.
     #[test]
     fn the_chain_goes_through_all_bytes_once() {
-        let mut memory = Memory { sorted: vec![0; LARGEST + SPARE], chain: vec![u32::MAX; 300] };
+        let (sorted, chain) = (vec![0; LARGEST + SPARE], vec![u32::MAX; 300]);
+        let mut memory = Memory { sorted, chain, ..Memory::default() };
         let mut sorted = Sorted::new(&mut memory.sorted).ok().unwrap();
         // "banana", its rotations sorted: the fourth is the word itself.
         b"nnbaaa".iter().for_each(|byte| sorted.push(*byte).ok().unwrap());

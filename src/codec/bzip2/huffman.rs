@@ -9,7 +9,7 @@ pub const SYMBOLS: usize = 258;
 /// Codes up to here are looked up at once.
 const FAST: usize = 10;
 
-/// A code, made ready for decoding. All of it is in one piece: six codes a block make a single allocation.
+/// A code, made ready for decoding. All of it is in one piece: the six of a block are one allocation, which the next one has.
 pub struct Code {
     /// By the next bits: symbol and length of the code, length 0 where it is longer.
     fast: [u16; 1 << FAST],

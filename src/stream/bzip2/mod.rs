@@ -310,7 +310,7 @@ mod tests {
         let rest = Bits { bytes: whole.bits.bytes[at / 8..].to_vec(), start: at % 8, length: length - bit };
         whole.bits.bytes.truncate(at.div_ceil(8));
         whole.bits.length = bit;
-        segments.insert(number + 1, Segment { kind, bits: rest });
+        segments.insert(number + 1, Segment::new(kind, rest));
         Some(segments)
     }
 

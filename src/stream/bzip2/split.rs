@@ -5,6 +5,7 @@ use crate::stream::{input, invalid};
 use codec::bzip2::bits::Bits;
 use codec::bzip2::marks::{BLOCK, END, suspects};
 use std::io::{self, BufRead};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 const MARK_BITS: usize = 48;
 const MARK: u64 = (1 << MARK_BITS) - 1;
@@ -27,11 +28,29 @@ pub enum Kind {
 pub struct Segment {
     pub kind: Kind,
     pub bits: Bits,
+    /// Where its memory is used again: small blocks are many.
+    home: Option<Sender<Vec<u8>>>,
+}
+
+impl Segment {
+    pub fn new(kind: Kind, bits: Bits) -> Segment {
+        Segment { kind, bits, home: None }
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            // Nobody takes it when all is cut.
+            let _ = home.send(std::mem::take(&mut self.bits.bytes));
+        }
+    }
 }
 
 /// Cuts the source and hands every segment to `emit`.
 pub fn split(source: &mut impl BufRead, mut emit: impl FnMut(Segment) -> io::Result<()>) -> io::Result<()> {
-    let mut cutter = Cutter { kind: Kind::Begin, bytes: Vec::new(), start: 0, scanned: 0 };
+    let (home, spare) = channel();
+    let mut cutter = Cutter { kind: Kind::Begin, bytes: Vec::new(), start: 0, scanned: 0, home, spare };
     loop {
         let bytes = source.fill_buf()?;
         let bytes = bytes.get(..TAKEN).unwrap_or(bytes);
@@ -61,6 +80,8 @@ struct Cutter {
     start: usize,
     /// Bytes in which no mark ends.
     scanned: usize,
+    home: Sender<Vec<u8>>,
+    spare: Receiver<Vec<u8>>,
 }
 
 impl Cutter {
@@ -93,7 +114,8 @@ impl Cutter {
     }
 
     fn cut_at(&mut self, begin: usize, kind: Kind) -> Segment {
-        let mut rest = Vec::with_capacity(self.bytes.len());
+        let mut rest = self.spare.try_recv().unwrap_or_default();
+        rest.clear();
         // The byte in which they meet both have.
         rest.extend_from_slice(self.bytes.get(begin / 8..).unwrap_or_default());
         let mut bytes = std::mem::replace(&mut self.bytes, rest);
@@ -101,13 +123,13 @@ impl Cutter {
         let bits = Bits { bytes, start: self.start, length: begin - self.start };
         self.scanned -= begin / 8;
         self.start = begin % 8;
-        Segment { kind: std::mem::replace(&mut self.kind, kind), bits }
+        Segment { kind: std::mem::replace(&mut self.kind, kind), bits, home: Some(self.home.clone()) }
     }
 
     fn rest(&mut self) -> Segment {
         let bytes = std::mem::take(&mut self.bytes);
         let length = (8 * bytes.len()).saturating_sub(self.start);
-        Segment { kind: self.kind, bits: Bits { bytes, start: self.start, length } }
+        Segment::new(self.kind, Bits { bytes, start: self.start, length })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod lzma2;
 
 use crate::stream::decompress::{Limits, window_exceeded};
 use crate::stream::ordered::{self, Ordered, Output, Queue};
+use crate::stream::slice::Slice;
 use crate::stream::workers::Workers;
 use crate::stream::{cut, input};
 use block::Block;
@@ -75,24 +76,25 @@ impl<R: BufRead> Splitter<'_, R> {
         let (packed, pieces) = channel();
         let (block, spare, fed) = (self.block(header), self.decoders.clone(), output.clone());
         self.workers.run(move || {
-            let mut packed = Packed { pieces, piece: io::Cursor::default(), output: &output };
+            let mut packed = Packed { pieces, piece: Slice::default() };
             let outcome = block.and_then(|block| unpack(block, &mut packed, &output));
             output.finish(outcome.map(|block| give_back(&spare, block)));
         })?;
         self.feed(length, &fed, &packed)
     }
 
-    fn feed(&mut self, mut left: u64, output: &Output, packed: &Sender<Vec<u8>>) -> io::Result<()> {
+    fn feed(&mut self, mut left: u64, output: &Output, packed: &Sender<Slice>) -> io::Result<()> {
         while left > 0 {
-            let length = left.min(PIECE as u64);
-            let mut piece = output.piece(length as usize);
+            let length = left.min(PIECE as u64) as usize;
+            let mut piece = output.piece(PIECE);
+            let part = piece.get_mut(..length).unwrap_or_default();
             // The reader stops at the part's own error.
-            if let Err(error) = input::fill(&mut self.framing.source, &mut piece, NAME) {
+            if let Err(error) = input::fill(&mut self.framing.source, part, NAME) {
                 output.finish(Err(error));
                 return Err(cut(NAME));
             }
-            packed.send(piece).map_err(|_| cut(NAME))?;
-            left -= length;
+            packed.send(output.slice(piece, length)).map_err(|_| cut(NAME))?;
+            left -= length as u64;
         }
         Ok(())
     }
@@ -126,30 +128,26 @@ fn give_back(decoders: &Decoders, block: Block) {
     decoders.lock().unwrap_or_else(PoisonError::into_inner).push(block.into_decoder());
 }
 
-/// The bytes of a block as they come. What was read is for other pieces.
-struct Packed<'a> {
-    pieces: Receiver<Vec<u8>>,
-    piece: io::Cursor<Vec<u8>>,
-    output: &'a Output,
+/// The bytes of a block as they come.
+struct Packed {
+    pieces: Receiver<Slice>,
+    piece: Slice,
 }
 
-impl BufRead for Packed<'_> {
+impl BufRead for Packed {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.piece.fill_buf()?.is_empty() {
-            self.output.give_back(std::mem::take(&mut self.piece).into_inner());
-            if let Ok(piece) = self.pieces.recv() {
-                self.piece = io::Cursor::new(piece);
-            }
+        if self.piece.is_empty() {
+            self.piece = self.pieces.recv().unwrap_or_default();
         }
-        self.piece.fill_buf()
+        Ok(&self.piece)
     }
 
     fn consume(&mut self, amount: usize) {
-        self.piece.consume(amount);
+        self.piece.skip(amount);
     }
 }
 
-impl Read for Packed<'_> {
+impl Read for Packed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.fill_buf()?.read(buffer)?;
         self.consume(length);
