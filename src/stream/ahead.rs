@@ -35,6 +35,11 @@ impl Ahead {
         Ahead::of(Buffered::new(source, buffers, BUFFER), buffers)
     }
 
+    /// The same of a decoder, which gives little at once and has more.
+    pub fn decoding(decoder: impl Read + Send + 'static, buffers: usize) -> io::Result<Ahead> {
+        Ahead::of(Buffered::filled(decoder, buffers, BUFFER), buffers)
+    }
+
     /// Of what is in memory already: the thread hands on so many slices before they are asked for.
     pub fn of(source: impl Slices + Send + 'static, depth: usize) -> io::Result<Ahead> {
         let (full_in, full) = sync_channel(depth);

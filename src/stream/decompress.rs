@@ -100,7 +100,7 @@ fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> i
         Compression::Zstd => Box::new(Zstd::new(source, limits.window)),
         Compression::Lz4 => Box::new(Lz4::new(source)),
     };
-    Ok(Box::new(Ahead::new(decoder, LEAD)?))
+    Ok(Box::new(Ahead::decoding(decoder, LEAD)?))
 }
 
 /// The error of a stream that asks for more memory than it may have.

@@ -6,6 +6,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+/// A buffer of which less than this part was filled is not kept from others: its bytes are copied.
+const WORTH: usize = 4;
+
 /// A part of a buffer. It is passed from its front to its end.
 #[derive(Clone, Default)]
 pub struct Slice {
@@ -134,13 +137,41 @@ impl Pool {
 pub struct Buffered<R> {
     source: R,
     pool: Pool,
+    /// Bytes that are waited for before they are handed on.
+    least: usize,
+    /// What came behind the bytes that were handed on.
+    failed: Option<io::Error>,
 }
 
 impl<R: Read> Buffered<R> {
-    /// At most so many buffers go round, each of so many bytes.
+    /// At most so many buffers go round, each of so many bytes. What comes is handed on.
     pub fn new(source: R, most: usize, size: usize) -> Buffered<R> {
         let (home, empty) = channel();
-        Buffered { source, pool: Pool { size, left: most, home, empty } }
+        Buffered { source, pool: Pool { size, left: most, home, empty }, least: 1, failed: None }
+    }
+
+    /// For a source that gives little at once, and has more: each buffer is filled.
+    pub fn filled(source: R, most: usize, size: usize) -> Buffered<R> {
+        Buffered { least: size, ..Buffered::new(source, most, size) }
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < self.least.min(buffer.len()) {
+            let room = buffer.get_mut(filled..).unwrap_or_default();
+            match self.source.read(room) {
+                Ok(0) => break,
+                // A source that lies about how much it gave must not lead past the buffer.
+                Ok(length) => filled += length.min(room.len()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if filled == 0 => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(filled)
     }
 }
 
@@ -152,15 +183,16 @@ impl<R: Read> Read for Buffered<R> {
 
 impl<R: Read> Slices for Buffered<R> {
     fn slice(&mut self) -> io::Result<Slice> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let mut buffer = self.pool.get();
-        loop {
-            match self.source.read(&mut buffer) {
-                Ok(length) => return Ok(Slice::new(buffer, length, &self.pool.home)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.pool.put(buffer);
-                    return Err(error);
-                }
+        match self.fill(&mut buffer) {
+            Ok(length) if length >= buffer.len() / WORTH => Ok(Slice::new(buffer, length, &self.pool.home)),
+            outcome => {
+                let few = outcome.map(|length| buffer.get(..length).unwrap_or_default().to_vec().into());
+                self.pool.put(buffer);
+                few
             }
         }
     }
@@ -228,5 +260,27 @@ mod tests {
         assert_eq!(source.slice().unwrap().len(), 4);
         assert!(source.slice().is_err());
         assert!(source.slice().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_buffer_is_filled_or_the_end_or_an_error_follows() {
+        let mut source = Buffered::filled(Odd(0), 1, 9);
+        assert_eq!(source.slice().unwrap().len(), 9);
+        assert!(source.slice().is_err());
+        assert!(source.slice().unwrap().is_empty());
+        let mut source = Buffered::filled((&b"ab"[..]).chain(Odd(3)), 1, 9);
+        assert_eq!(*source.slice().unwrap(), *b"ab");
+        assert!(source.slice().is_err());
+        let mut source = Buffered::filled((&b"ab"[..]).chain(&b"cde"[..]), 1, 4);
+        let all: Vec<Slice> = (0..3).map(|_| source.slice().map(|slice| slice.to_vec().into()).unwrap()).collect();
+        assert_eq!((&*all[0], &*all[1], &*all[2]), (&b"abcd"[..], &b"e"[..], &b""[..]));
+    }
+
+    #[test]
+    fn a_few_bytes_do_not_keep_a_buffer() {
+        let mut source = Buffered::new((&b"a"[..]).chain(&b"bcd"[..]), 1, 8);
+        let one = source.slice().unwrap();
+        let other = source.slice().unwrap();
+        assert_eq!((&*one, one.held(), &*other, other.held()), (&b"a"[..], 1, &b"bcd"[..], 8));
     }
 }
