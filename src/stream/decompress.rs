@@ -12,10 +12,11 @@ use crate::stream::{bzip2, invalid};
 use std::io::{self, Read};
 use std::thread;
 
-/// Megabytes that may be there and not yet used: they are gained while small files are made, and spent on large ones, which are
-/// written faster than most are unpacked. Of what is compressed less is enough.
+/// Megabytes that may be unpacked and not yet used: they are gained while small files are made, and spent on large ones, which are
+/// written faster than most are unpacked.
 const LEAD: usize = 8;
-const PACKED_LEAD: usize = 3;
+/// The same of what is only read, which is fast.
+const READ_LEAD: usize = 4;
 
 /// What a stream is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub fn open_within(source: Box<dyn Read + Send>, kind: Compression, limits: Limi
 }
 
 fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> io::Result<Box<dyn Slices + Send>> {
-    let source = Ahead::new(source, if kind == Compression::None { LEAD } else { PACKED_LEAD })?;
+    let source = Ahead::new(source, READ_LEAD)?;
     let decoder: Box<dyn Read + Send> = match kind {
         Compression::None => return Ok(Box::new(source)),
         Compression::Bzip2 => return Ok(Box::new(bzip2::open(source, limits)?)),
