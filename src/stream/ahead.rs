@@ -30,7 +30,7 @@ enum End {
 }
 
 impl Ahead {
-    /// Starts reading at once; so many megabytes go round. Errors: no thread can be had.
+    /// Starts reading at once; at most so many megabytes go round, fewer where little comes at once. Errors: no thread can be had.
     pub fn new(source: impl Read + Send + 'static, buffers: usize) -> io::Result<Ahead> {
         Ahead::of(Buffered::new(source, buffers, BUFFER), buffers)
     }

@@ -177,7 +177,7 @@ impl<R: Read> Buffered<R> {
 
 impl<R: Read> Read for Buffered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.source.read(buffer)
+        self.failed.take().map_or_else(|| self.source.read(buffer), Err)
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
         assert!(source.slice().unwrap().is_empty());
         let mut source = Buffered::filled((&b"ab"[..]).chain(Odd(3)), 1, 9);
         assert_eq!(*source.slice().unwrap(), *b"ab");
-        assert!(source.slice().is_err());
+        assert!(source.read(&mut [0]).is_err());
         let mut source = Buffered::filled((&b"ab"[..]).chain(&b"cde"[..]), 1, 4);
         let all: Vec<Slice> = (0..3).map(|_| source.slice().map(|slice| slice.to_vec().into()).unwrap()).collect();
         assert_eq!((&*all[0], &*all[1], &*all[2]), (&b"abcd"[..], &b"e"[..], &b""[..]));

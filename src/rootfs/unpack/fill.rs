@@ -12,6 +12,8 @@ use std::thread::Builder;
 /// What a batch keeps in memory, or one buffer, however large that is; and its files at most: each is an open descriptor.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_FILES: usize = 64;
+/// What a slice takes besides its bytes, amply: of a source that gives one byte at a time it is most.
+const SLICE: usize = 256;
 /// How many go round.
 const BATCHES: usize = 4;
 
@@ -63,7 +65,7 @@ pub fn filling<T>(read: impl FnOnce(&mut Filler) -> Result<T>) -> Result<T> {
 impl Batch {
     /// What this keeps in memory that is not kept already.
     fn cost(&self, slice: &Slice) -> usize {
-        if slice.shares(&self.last) { 0 } else { slice.held() }
+        if slice.shares(&self.last) { 0 } else { slice.held() + SLICE }
     }
 
     fn is_full_for(&self, slice: &Slice) -> bool {
@@ -147,5 +149,16 @@ mod tests {
         assert!(!Batch::default().is_full_for(&Slice::from(vec![0; 3 * BATCH_BYTES])));
         assert!(!filled([&large]).is_full_for(&large) && filled([&large]).is_full_for(&other));
         assert!(!filled([&half]).is_full_for(&third) && filled([&half, &third]).is_full_for(&other));
+    }
+
+    #[test]
+    fn crumbs_make_a_batch_full_too() {
+        let mut batch = Batch::default();
+        let crumbs = (0..).map(|_| Slice::from(vec![0; 1])).take_while(|crumb| {
+            let fits = !batch.is_full_for(crumb);
+            batch.write(0, crumb.clone());
+            fits
+        });
+        assert!((1000..5000).contains(&crumbs.count()));
     }
 }
