@@ -173,6 +173,18 @@ mod tests {
         state: State,
     }
 
+    /// What a test has mounted and left is detached, or the folder could not be removed.
+    impl Drop for Stand {
+        fn drop(&mut self) {
+            let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            let places = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+            for place in places.filter(|place| place.starts_with(self.scratch.path())) {
+                // What was mounted on another one has gone with it.
+                let _ = mountns::detach(place);
+            }
+        }
+    }
+
     impl Stand {
         fn new(name: &str) -> Stand {
             let scratch = Scratch::new(name);
@@ -470,9 +482,8 @@ mod tests {
     #[test]
     fn datadirs_and_swap_files_are_hidden_wherever_they_are() {
         apart(|| {
-            let stand = Stand::new("overlay-own");
-            let stand =
-                Stand { paths: stand.paths.clone().with_datadir(stand.paths.host_root().join("srv/a b*%")), ..stand };
+            let mut stand = Stand::new("overlay-own");
+            stand.paths = stand.paths.clone().with_datadir(stand.paths.host_root().join("srv/a b*%"));
             stand.host("srv/other", "kept");
             stand.host("vault/swap file", "secret");
             stand.host("proc/swaps", "Filename Type Size Used Priority\n/vault/swap\\040file file 1 0 -2\n");

@@ -114,8 +114,10 @@ fn command(chance: &mut Chance, packs: bool, size: u64, cluster: u64) -> String 
 
 fn assert_equal(ours: &[u8], theirs: &[u8], what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}: length");
-    let place = ours.iter().zip(theirs).position(|(one, other)| one != other);
-    assert_eq!(place, None, "{what}: the first byte that differs");
+    if ours != theirs {
+        let place = ours.iter().zip(theirs).position(|(one, other)| one != other);
+        panic!("{what}: byte {place:?} is the first one that differs");
+    }
 }
 
 fn compare(lab: &Lab, chance: &mut Chance, what: &str) {
