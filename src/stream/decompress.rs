@@ -14,9 +14,10 @@ use std::thread;
 
 /// Megabytes that may be unpacked and not yet used: they are gained while small files are made, and spent on large ones, which are
 /// written faster than most are unpacked.
-const LEAD: usize = 8;
-/// The same of what is only read, which is fast.
+const LEAD: usize = 10;
+/// The same of what is only read, which is fast: what is used as it is, and what a decoder takes.
 const READ_LEAD: usize = 4;
+const PACKED_LEAD: usize = 2;
 
 /// What a stream is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,8 @@ pub fn open_within(source: Box<dyn Read + Send>, kind: Compression, limits: Limi
 }
 
 fn threads(source: Box<dyn Read + Send>, kind: Compression, limits: Limits) -> io::Result<Box<dyn Slices + Send>> {
-    let source = Ahead::new(source, READ_LEAD)?;
+    let lead = if kind == Compression::None { READ_LEAD } else { PACKED_LEAD };
+    let source = Ahead::new(source, lead)?;
     let decoder: Box<dyn Read + Send> = match kind {
         Compression::None => return Ok(Box::new(source)),
         Compression::Bzip2 => return Ok(Box::new(bzip2::open(source, limits)?)),
