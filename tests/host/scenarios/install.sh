@@ -155,7 +155,7 @@ nothing_left
 check "fs rm" sdme fs rm --force evil
 
 note "one that fills the disk is stopped by --max-bytes"
-bad_tree 8105 'while :; do head -c 1000000 /dev/urandom >>/filler; sleep 0.01; done'
+bad_tree 8105 'while :; do head -c 10000000 /dev/zero >>/filler; sleep 0.01; done'
 expect_exit 1 sdme fs import --install-packages=yes --max-bytes 600M bad "$tree"
 contains "$stderr" 'the package manager has written more than [0-9]+ bytes \(--max-bytes moves the bound\)'
 nothing_left
