@@ -21,6 +21,8 @@ wait_for 60 another_life
 [ $((SECONDS - began)) -lt 9 ] || fail "the reboot took $((SECONDS - began)) s"
 touch "$work/seen"
 wait $lookers
+# A unit that ends before it was ready has failed, as systemd sees it: it is up again before it is to end.
+check "it comes up again" sdme start web
 # One who comes while it goes down is told that.
 check "what takes long to end" sdme exec web systemd-run -p 'ExecStop=/bin/sleep 3' /bin/sleep infinity
 sdme exec web systemctl --no-block poweroff >/dev/null 2>&1
