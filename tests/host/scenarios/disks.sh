@@ -1,6 +1,7 @@
 # The same tree in disk images of every kind: each import equals the directory's, boots, and goes away again; a virtual
 # machine's image becomes a container that waits for nothing.
-# modes: systemd direct
+# What reads an image does not ask for the host's systemd: without one it is tried in one suite.
+# modes: systemd direct@trixie
 # limit: 900
 [ -d /srv/disks ] || skip "the disk images were not made: tests/host/disks"
 disks=/srv/disks
