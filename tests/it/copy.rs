@@ -13,6 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 fn copy(source: &Path, stage: &Stage, options: &Options) -> Result<Totals> {
     let mut writer = stage.writer();
@@ -391,6 +392,32 @@ fn what_heeds_hears_every_byte_and_can_end_it() {
     let stop = |bytes| if bytes == 0 { Ok(()) } else { Err(Error::new(Kind::Interrupted(2), "interrupted")) };
     let error = copy(&source.top(), &stage, &Options { heed: &stop, ..Options::default() }).unwrap_err();
     assert_eq!(*error.kind(), Kind::Interrupted(2));
+}
+
+/// The other threads copy nothing until the walk has.
+#[test]
+fn the_walk_copies_what_the_others_cannot_take() {
+    let Some((stage, source)) = places("walk") else { return };
+    for number in 0..500 {
+        fs::write(source.path(&format!("f{number}")), "abc").unwrap();
+    }
+    let (walk, has_copied) = (std::thread::current().id(), AtomicBool::new(false));
+    let heed = |bytes| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        if bytes > 0 && std::thread::current().id() == walk {
+            has_copied.store(true, Ordering::Release);
+        }
+        while bytes > 0 && !has_copied.load(Ordering::Acquire) {
+            if Instant::now() > deadline {
+                return Err(Error::failed("the walk waits"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    let totals = copy(&source.top(), &stage, &Options { heed: &heed, ..Options::default() }).unwrap();
+    assert_eq!((totals.entries, totals.bytes), (501, 1500));
+    assert_equal(&source.top(), &stage.tree());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A directory as the source of a tree: walked by descriptors, in one thread, while others copy the bytes of its files.
+//! A directory as the source of a tree: walked by descriptors, in one thread, while that and others copy the bytes of its files.
 //!
 //! No symlink of the source is followed and nothing in it is opened twice: what somebody swaps meanwhile (CVE-2018-15664)
 //! is either copied as what it is, or an error. What is mounted below is not entered unless asked: its mount point comes
@@ -79,6 +79,8 @@ pub fn copy(source: &Dir, writer: &mut Writer, options: &Options) -> Result<()> 
             heed: options.heed,
         };
         let result = walk.run(source.reopen()?, options.below);
+        drop(walk);
+        transfer::work(&shared, &receiver);
         // A file that failed is the cause of what failed after it.
         shared.result().and(result)
     })?;

@@ -1,8 +1,11 @@
 //! The bytes of regular files, from a source tree to files that the writer has made, on all cores.
 //!
-//! The walk hands over files in batches, because most are small and waking a thread costs more than copying one. Bytes
-//! are shared with the source where the filesystem can (FICLONE), else read and written, because their digest is taken on
-//! the way: a copy inside the kernel (copy_file_range) would have to be read again for it. Holes stay holes.
+//! The walk hands over files in batches, because most are small and waking a thread costs more than copying one. What the
+//! others cannot take it copies itself: with a thread more than there are processors two share one, while another has
+//! nothing to do.
+//!
+//! Bytes are shared with the source where the filesystem can (FICLONE), else read and written, because their digest is taken
+//! on the way: a copy inside the kernel (copy_file_range) would have to be read again for it. Holes stay holes.
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::rootfs::writer::{FileWriter, shown};
@@ -11,7 +14,7 @@ use crate::sys::meta::{self, Meta};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
@@ -20,6 +23,8 @@ use std::thread::{Builder, Scope, available_parallelism};
 const BATCH_FILES: usize = 16;
 const BATCH_BYTES: u64 = 1 << 20;
 const THREADS_MAX: usize = 8;
+/// Batches that wait, so that nobody waits for one while the walk is busy with large files; not fewer than there are threads.
+const WAITING: usize = 4;
 const BUFFER: usize = 128 * 1024;
 
 /// A file to fill.
@@ -55,21 +60,26 @@ pub struct Queue<'a> {
     sender: SyncSender<Vec<Job>>,
     batch: Vec<Job>,
     bytes: u64,
+    buffer: Vec<u8>,
 }
 
-/// Starts threads that end when the queue is dropped and empty.
+/// The threads' end of it.
+pub type Batches = Mutex<Option<Receiver<Vec<Job>>>>;
+
+/// Starts threads, one for each processor but the walk's, that end when the queue is dropped and empty.
 pub fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     shared: &'env Shared<'env>,
-    receiver: &'env Mutex<Option<Receiver<Vec<Job>>>>,
+    receiver: &'env Batches,
 ) -> Result<Queue<'env>> {
-    let threads = available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let (sender, jobs) = sync_channel(threads);
-    *receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(jobs);
+    let processors = available_parallelism().map_or(1, usize::from);
+    let threads = processors.saturating_sub(1).clamp(1, THREADS_MAX);
+    let (sender, batches) = sync_channel(threads.max(WAITING));
+    *receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(batches);
     for _ in 0..threads {
         Builder::new().spawn_scoped(scope, || work(shared, receiver)).context("starting a thread")?;
     }
-    Ok(Queue { shared, sender, batch: shared.new_batch(), bytes: 0 })
+    Ok(Queue { shared, sender, batch: shared.new_batch(), bytes: 0, buffer: vec![0; BUFFER] })
 }
 
 impl Queue<'_> {
@@ -80,12 +90,14 @@ impl Queue<'_> {
         if self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Hands over what has gathered.
+    /// Hands over what has gathered, or copies it when enough waits already.
     pub fn flush(&mut self) -> Result<()> {
         self.bytes = 0;
         let batch = std::mem::replace(&mut self.batch, self.shared.new_batch());
-        // Nobody is left to take it only after a failure.
-        let _ = self.sender.send(batch);
+        // Whoever takes batches lives as long as this end does.
+        if let Err(TrySendError::Full(batch)) = self.sender.try_send(batch) {
+            self.shared.copy(batch, &mut self.buffer);
+        }
         self.shared.result()
     }
 }
@@ -130,27 +142,32 @@ impl<'a> Shared<'a> {
         spare.unwrap_or_else(|| Vec::with_capacity(BATCH_FILES))
     }
 
+    fn copy(&self, mut batch: Vec<Job>, buffer: &mut [u8]) {
+        // After a failure the queue is emptied, so that everybody comes to an end.
+        for job in batch.drain(..) {
+            if !self.failed.load(Ordering::Relaxed) {
+                transfer(job, self, buffer).unwrap_or_else(|error| self.fail(error));
+            }
+        }
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+    }
+
     fn fail(&self, error: Error) {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.failed.store(true, Ordering::Relaxed);
     }
 }
 
-fn work(shared: &Shared<'_>, receiver: &Mutex<Option<Receiver<Vec<Job>>>>) {
+/// Copies what waits, until the queue is dropped and empty.
+pub fn work(shared: &Shared<'_>, receiver: &Batches) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let next = {
             let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
             receiver.as_ref().and_then(|receiver| receiver.recv().ok())
         };
-        let Some(mut batch) = next else { return };
-        // After a failure the queue is emptied, so that nobody waits for a place in it.
-        for job in batch.drain(..) {
-            if !shared.failed.load(Ordering::Relaxed) {
-                transfer(job, shared, &mut buffer).unwrap_or_else(|error| shared.fail(error));
-            }
-        }
-        shared.spare.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+        let Some(batch) = next else { return };
+        shared.copy(batch, &mut buffer);
     }
 }
 
