@@ -274,7 +274,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The data of an extended header. It is held as it comes, not as its size promises.
-    fn text(&mut self, header: &Header) -> Result<Vec<u8>> {
+    fn text(&mut self, header: &Header) -> Result<Slice> {
         let size = size(header)?;
         if size > self.limit {
             return Err(Error::invalid(format!(
@@ -282,17 +282,16 @@ impl<'a> Archive<'a> {
                 self.limit
             )));
         }
-        let mut text = Vec::new();
-        let mut left = padded(size);
-        while left > 0 {
-            let start = text.len();
-            let count = left.min(64 << 10);
-            text.resize(start + count as usize, 0);
-            self.input.exact(text.get_mut(start..).unwrap_or_default())?;
-            left -= count;
+        let left = |taken: usize| usize::try_from(padded(size)).unwrap_or(usize::MAX) - taken;
+        let mut text = self.input.slice(left(0))?;
+        if left(text.len()) > 0 {
+            let mut pieces = text.to_vec();
+            while left(pieces.len()) > 0 {
+                pieces.extend_from_slice(&self.input.slice(left(pieces.len()))?);
+            }
+            text = pieces.into();
         }
-        text.truncate(size as usize);
-        Ok(text)
+        Ok(text.take_front(size as usize))
     }
 
     fn entry(&mut self, header: &Header, pending: Pending) -> Result<Entry> {
