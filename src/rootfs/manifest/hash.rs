@@ -11,13 +11,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, Scope, available_parallelism};
 
-const BATCH_LINES: usize = 512;
+/// Bytes of lines, files, and bytes of files after which a batch is full.
+const BATCH_LINES: usize = 64 << 10;
 const BATCH_FILES: usize = 16;
-/// Bytes of files after which a batch is full.
 const BATCH_BYTES: u64 = 1 << 20;
 /// All batches under way together hold fewer descriptors open than the usual limit of 1024.
 const THREADS_MAX: usize = 8;
 const BUFFER: usize = 128 * 1024;
+/// What a digest adds to a line.
+const WORD: usize = 72;
 /// A file of so many bytes is asked for its holes, which need not be read; and after so many bytes it is asked whether to go on.
 const LARGE: u64 = 16 << 20;
 
@@ -26,9 +28,13 @@ pub type Heed<'a> = &'a (dyn Fn() -> Result<()> + Sync);
 
 /// A file, and how many bytes of it there are.
 type Content = (File, u64);
-/// Lines, and the file whose digest a line ends with.
-type Batch = Vec<(Vec<u8>, Option<Content>)>;
-type Lines = Result<Vec<Vec<u8>>>;
+type Lines = Result<Vec<u8>>;
+/// Lines with their ends, one behind the other; in their order those places where a line is to end with the digest of a file.
+#[derive(Default)]
+pub struct Batch {
+    lines: Vec<u8>,
+    files: Vec<(usize, Content)>,
+}
 /// A batch, and where its lines go.
 type Job = (Batch, SyncSender<Lines>);
 /// The threads' end of the queue.
@@ -39,8 +45,9 @@ pub struct Batches<'a, F> {
     sender: SyncSender<Job>,
     threads: usize,
     batch: Batch,
-    files: usize,
     bytes: u64,
+    /// Given out: memory that would else go back to the kernel, and come again as pages of zeros.
+    spare: Vec<Vec<u8>>,
     waiting: VecDeque<Receiver<Lines>>,
     heed: Heed<'a>,
     out: &'a mut F,
@@ -63,23 +70,29 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
         for _ in 0..threads {
             Builder::new().spawn_scoped(scope, move || work(jobs, heed)).context("starting a thread")?;
         }
-        Ok(Batches { sender, threads, batch: Vec::new(), files: 0, bytes: 0, waiting: VecDeque::new(), heed, out })
+        let (batch, spare, waiting) = (Batch::default(), Vec::new(), VecDeque::new());
+        Ok(Batches { sender, threads, batch, bytes: 0, spare, waiting, heed, out })
     }
 
     /// A line without its end; the digest of `content` becomes its last word.
-    pub fn push(&mut self, line: Vec<u8>, content: Option<Content>) -> Result<()> {
-        self.files += usize::from(content.is_some());
-        self.bytes += content.as_ref().map_or(0, |(_, size)| *size);
-        self.batch.push((line, content));
-        let is_full = self.batch.len() >= BATCH_LINES || self.files >= BATCH_FILES || self.bytes >= BATCH_BYTES;
+    pub fn push(&mut self, line: &[u8], content: Option<Content>) -> Result<()> {
+        let Batch { lines, files } = &mut self.batch;
+        lines.extend_from_slice(line);
+        if let Some(content) = content {
+            self.bytes += content.1;
+            files.push((lines.len(), content));
+        }
+        lines.push(b'\n');
+        let is_full = lines.len() >= BATCH_LINES || files.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES;
         if is_full { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
         (self.heed)()?;
-        (self.files, self.bytes) = (0, 0);
+        self.bytes = 0;
+        let next = Batch { lines: self.spare.pop().unwrap_or_default(), files: Vec::new() };
         let (sender, lines) = sync_channel(1);
-        self.sender.send((std::mem::take(&mut self.batch), sender)).map_err(|_| gone())?;
+        self.sender.send((std::mem::replace(&mut self.batch, next), sender)).map_err(|_| gone())?;
         self.waiting.push_back(lines);
         while self.waiting.len() > 2 * self.threads {
             self.give_out()?;
@@ -89,8 +102,11 @@ impl<'a, F: FnMut(&[u8]) -> Result<()>> Batches<'a, F> {
 
     fn give_out(&mut self) -> Result<()> {
         let Some(lines) = self.waiting.pop_front() else { return Ok(()) };
-        let lines = lines.recv().map_err(|_| gone())??;
-        lines.iter().try_for_each(|line| (self.out)(line))
+        let mut lines = lines.recv().map_err(|_| gone())??;
+        (self.out)(&lines)?;
+        lines.clear();
+        self.spare.push(lines);
+        Ok(())
     }
 
     /// Waits for the last line.
@@ -116,22 +132,34 @@ fn work(jobs: &Jobs, heed: Heed<'_>) {
         };
         let Some((batch, lines)) = next else { return };
         // Nobody waits for it any more only after a failure.
-        let _ =
-            lines.send(batch.into_iter().map(|(line, content)| complete(line, content, heed, &mut buffer)).collect());
+        let _ = lines.send(complete(batch, heed, &mut buffer));
     }
 }
 
-fn complete(mut line: Vec<u8>, content: Option<Content>, heed: Heed<'_>, buffer: &mut [u8]) -> Result<Vec<u8>> {
-    if let Some(content) = content {
-        let name = || format!("reading {}", String::from_utf8_lossy(line::split(&line).0));
+/// The lines, with all digests.
+fn complete(batch: Batch, heed: Heed<'_>, buffer: &mut [u8]) -> Lines {
+    let Batch { lines, files } = batch;
+    if files.is_empty() {
+        return Ok(lines);
+    }
+    let (mut whole, mut begin) = (Vec::with_capacity(lines.len() + files.len() * WORD), 0);
+    for (end, content) in files {
+        whole.extend_from_slice(lines.get(begin..end).unwrap_or_default());
+        begin = end;
         let digest = digest(&content, heed, buffer).map_err(|error| match error.kind() {
             Kind::Interrupted(_) => error,
-            _ => error.context(name()),
+            _ => error.context(reading(&whole)),
         })?;
-        line::add_sha256(&mut line, &digest);
+        line::add_sha256(&mut whole, &digest);
     }
-    line.push(b'\n');
-    Ok(line)
+    whole.extend_from_slice(lines.get(begin..).unwrap_or_default());
+    Ok(whole)
+}
+
+/// What was done to the file of the last line.
+fn reading(lines: &[u8]) -> String {
+    let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    format!("reading {}", String::from_utf8_lossy(line::split(last).0))
 }
 
 /// The size is in the line: what is added behind it meanwhile is no part of this, and its end need not be asked for.

@@ -7,12 +7,10 @@ use std::io::Write;
 
 /// A longer value of an extended attribute stands as its digest.
 const VALUE_MAX: usize = 64;
-/// What a file's line has beside its name: a line grows once, not in doublings.
-const WORDS: usize = 192;
 
-/// All of an entry but its content: what every line begins with.
-pub fn render(path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let mut line = name(path);
+/// Begins a line anew: all of an entry but its content.
+pub fn render(line: &mut Vec<u8>, path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) {
+    name(line, path);
     let letter = match meta.kind {
         Kind::File => 'f',
         Kind::Directory => 'd',
@@ -22,29 +20,28 @@ pub fn render(path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8
         Kind::Fifo => 'p',
         Kind::Socket => 's',
     };
-    add(&mut line, format_args!(" type={letter}"));
+    add(line, format_args!(" type={letter}"));
     if meta.kind != Kind::Symlink {
-        add(&mut line, format_args!(" mode={:04o}", meta.mode));
+        add(line, format_args!(" mode={:04o}", meta.mode));
     }
     let (seconds, nanoseconds) = meta.modified;
-    add(&mut line, format_args!(" uid={} gid={} mtime={seconds}.{nanoseconds:09}", meta.uid, meta.gid));
+    add(line, format_args!(" uid={} gid={} mtime={seconds}.{nanoseconds:09}", meta.uid, meta.gid));
     match meta.kind {
-        Kind::File => add(&mut line, format_args!(" size={}", meta.size)),
-        Kind::CharDevice | Kind::BlockDevice => add(&mut line, format_args!(" rdev={}:{}", meta.rdev.0, meta.rdev.1)),
+        Kind::File => add(line, format_args!(" size={}", meta.size)),
+        Kind::CharDevice | Kind::BlockDevice => add(line, format_args!(" rdev={}:{}", meta.rdev.0, meta.rdev.1)),
         _ => {}
     }
     let mut sorted: Vec<_> = xattrs.iter().filter(|(name, _)| name != b"security.selinux").collect();
     sorted.sort();
     for (name, value) in sorted {
         line.extend_from_slice(b" xattr.");
-        escape(&mut line, name, b"=");
+        escape(line, name, b"=");
         line.push(b'=');
         match value.len() {
-            0..=VALUE_MAX => value.iter().for_each(|byte| add(&mut line, format_args!("{byte:02x}"))),
-            _ => add(&mut line, format_args!("{}", Digest::of(Algorithm::Sha256, value))),
+            0..=VALUE_MAX => value.iter().for_each(|byte| add(line, format_args!("{byte:02x}"))),
+            _ => add(line, format_args!("{}", Digest::of(Algorithm::Sha256, value))),
         }
     }
-    line
 }
 
 /// Adds the digest of a file's bytes: the last word of its line.
@@ -63,14 +60,13 @@ pub fn add(line: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = line.write_fmt(text);
 }
 
-/// The first word of a line; the root is a dot.
-pub fn name(path: &[u8]) -> Vec<u8> {
-    let mut word = Vec::with_capacity(path.len() + WORDS);
+/// Begins a line anew with its first word; the root is a dot.
+pub fn name(line: &mut Vec<u8>, path: &[u8]) {
+    line.clear();
     match path {
-        [] => word.push(b'.'),
-        _ => escape(&mut word, path, b""),
+        [] => line.push(b'.'),
+        _ => escape(line, path, b""),
     }
-    word
 }
 
 fn escape(to: &mut Vec<u8>, bytes: &[u8], also: &[u8]) {
@@ -129,6 +125,12 @@ pub fn order(one: &[u8], other: &[u8]) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn name(path: &[u8]) -> Vec<u8> {
+        let mut line = b"of before".to_vec();
+        super::name(&mut line, path);
+        line
+    }
 
     #[test]
     fn names_survive_a_line() {

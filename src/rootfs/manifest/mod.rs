@@ -53,7 +53,7 @@ pub struct Verdict {
 pub fn write(tree: &Dir, folder: &Dir, name: &Name, known: &Known, heed: Heed<'_>) -> Result<Digest> {
     let file = folder.create_file(origin::manifest_file(name), 0o600)?;
     let mut file = BufWriter::with_capacity(64 * 1024, file);
-    let digest = render_with(tree, known, heed, |line| file.write_all(line).context("writing a manifest"))?;
+    let digest = render_with(tree, known, heed, |lines| file.write_all(lines).context("writing a manifest"))?;
     file.flush().context("writing a manifest")?;
     Ok(digest)
 }
@@ -63,7 +63,7 @@ pub fn overlay_mark(folder: &Dir, name: &Name) -> Result<Option<(String, String)
     marks::overlay_mark(BufReader::new(folder.open_file(origin::manifest_file(name))?), HEADER)
 }
 
-/// Hands out the manifest, a line with its end at a time, and gives its digest. Errors name the entry.
+/// Hands out the manifest, some lines with their ends at a time, and gives its digest. Errors name the entry.
 pub fn render(tree: &Dir, out: impl FnMut(&[u8]) -> Result<()>) -> Result<Digest> {
     render_with(tree, &Known::nothing(), &|| Ok(()), out)
 }
@@ -76,12 +76,12 @@ pub fn render_with(
     mut out: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut line = |line: &[u8]| {
-        hasher.update(line);
-        out(line)
+    let mut lines = |lines: &[u8]| {
+        hasher.update(lines);
+        out(lines)
     };
-    line(&[HEADER, b"\n"].concat())?;
-    walk::walk(tree, known, heed, &mut line)?;
+    lines(&[HEADER, b"\n"].concat())?;
+    walk::walk(tree, known, heed, &mut lines)?;
     Ok(hasher.finish())
 }
 
@@ -89,10 +89,11 @@ pub fn render_with(
 pub fn verify(tree: &Dir, manifest: impl BufRead, most: usize) -> Result<Verdict> {
     let mut comparison = Comparison::begin(manifest, HEADER, most)?;
     let mut is_header = true;
-    let digest = render(tree, |line| match std::mem::take(&mut is_header) {
+    let mut next = |line: &[u8]| match std::mem::take(&mut is_header) {
         true => Ok(()),
         false => comparison.next(line.strip_suffix(b"\n").unwrap_or(line)),
-    })?;
+    };
+    let digest = render(tree, |lines| lines.split_inclusive(|byte| *byte == b'\n').try_for_each(&mut next))?;
     let (recorded, differences, count) = comparison.finish()?;
     Ok(Verdict { digest, recorded, differences, count })
 }

@@ -16,16 +16,19 @@ use std::sync::Mutex;
 
 /// Some megabytes; a directory with a million names is read sixteen times.
 const NAMES_MAX: usize = 64 * 1024;
+/// The memory of no more is used again.
+const NAMES_KEPT: usize = 256;
 /// Directories on the way down that stay open. Those above are opened again by `..` on the way back, and checked.
 const OPEN_MAX: usize = 128;
 
-/// Hands out a line for each entry, the root's first. Errors name the entry.
+/// Hands out a line for each entry, the root's first, some lines at a time. Errors name the entry.
 pub fn walk(tree: &Dir, known: &Known, heed: Heed<'_>, out: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let jobs = Mutex::new(None);
     std::thread::scope(|scope| {
         let batches = Batches::start(scope, &jobs, heed, out)?;
         let (top, meta) = (tree.reopen()?, tree.meta()?);
-        Walk { batches, levels: Vec::new(), path: Vec::new(), links: HashMap::new(), top: meta, known }.run(top)
+        let (levels, spare, path, line) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Walk { batches, levels, spare, path, line, links: HashMap::new(), top: meta, known }.run(top)
     })
 }
 
@@ -35,8 +38,12 @@ type Inode = ((u32, u32), u64);
 struct Walk<'a, F> {
     batches: Batches<'a, F>,
     levels: Vec<Level>,
+    /// Of directories that have been left: memory that would else go back to the kernel, and come again as pages of zeros.
+    spare: Vec<Names>,
     /// Of the innermost directory, with a slash at its end; empty for the top.
     path: Vec<u8>,
+    /// The one that is being written.
+    line: Vec<u8>,
     /// The first path of each inode with more names, and how many names are still to come.
     links: HashMap<Inode, (Vec<u8>, u32)>,
     top: Meta,
@@ -61,8 +68,9 @@ struct Level {
 
 impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     fn run(mut self, top: Dir) -> Result<()> {
-        self.batches.push(line::render(b"", &self.top, &meta::xattr_values(&top)?), None)?;
-        self.levels.push(Level::new(top, self.top, 0));
+        line::render(&mut self.line, b"", &self.top, &meta::xattr_values(&top)?);
+        self.batches.push(&self.line, None)?;
+        self.levels.push(Level::new(top, self.top, 0, Names::new()));
         while let Some(level) = self.levels.last_mut() {
             match level.next().with_context(|| format!("reading {}", shown(&self.path)))? {
                 None => self.leave()?,
@@ -89,9 +97,9 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     }
 
     fn known_file(&mut self, path: &[u8], facts: &Facts) -> Result<()> {
-        let mut line = line::render(path, &facts.meta(&self.top), &[]);
-        line::add_sha256(&mut line, &facts.digest());
-        self.batches.push(line, None)
+        line::render(&mut self.line, path, &facts.meta(&self.top), &[]);
+        line::add_sha256(&mut self.line, &facts.digest());
+        self.batches.push(&self.line, None)
     }
 
     fn by_name(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
@@ -107,11 +115,12 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
 
     /// Neither a file nor a directory.
     fn other(&mut self, name: &OsStr, path: &[u8], meta: &Meta, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-        let mut line = line::render(path, meta, xattrs);
+        line::render(&mut self.line, path, meta, xattrs);
         if meta.kind == Kind::Symlink {
-            line::add_bytes(&mut line, "target", self.innermost()?.readlink(name)?.as_bytes());
+            let target = self.innermost()?.readlink(name)?;
+            line::add_bytes(&mut self.line, "target", target.as_bytes());
         }
-        self.batches.push(line, None)
+        self.batches.push(&self.line, None)
     }
 
     fn file(&mut self, name: &OsStr, path: &[u8]) -> Result<()> {
@@ -120,8 +129,8 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
         if self.link(path, &meta)? {
             return Ok(());
         }
-        let line = line::render(path, &meta, &meta::xattr_values(&file)?);
-        self.batches.push(line, Some((file, meta.size)))
+        line::render(&mut self.line, path, &meta, &meta::xattr_values(&file)?);
+        self.batches.push(&self.line, Some((file, meta.size)))
     }
 
     fn check_mount(&self, meta: &Meta) -> Result<()> {
@@ -134,9 +143,9 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     /// Gives out a later name of an inode as a link to its first.
     fn link(&mut self, path: &[u8], meta: &Meta) -> Result<bool> {
         let Some(first) = first_name(&mut self.links, path, meta) else { return Ok(false) };
-        let mut line = line::name(path);
-        line::add_bytes(&mut line, "link", &first);
-        self.batches.push(line, None).map(|()| true)
+        line::name(&mut self.line, path);
+        line::add_bytes(&mut self.line, "link", &first);
+        self.batches.push(&self.line, None).map(|()| true)
     }
 
     fn directory(&mut self, name: &OsStr, path: &[u8], known: Option<Facts>) -> Result<()> {
@@ -147,8 +156,10 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
             Some(facts) if facts.are_of(&meta) => Vec::new(),
             _ => meta::xattr_values(&dir)?,
         };
-        self.batches.push(line::render(path, &meta, &xattrs), None)?;
-        self.levels.push(Level::new(dir, meta, self.path.len()));
+        line::render(&mut self.line, path, &meta, &xattrs);
+        self.batches.push(&self.line, None)?;
+        let names = self.spare.pop().unwrap_or_default();
+        self.levels.push(Level::new(dir, meta, self.path.len(), names));
         self.path.extend_from_slice(name.as_bytes());
         self.path.push(b'/');
         let far = self.levels.len().checked_sub(OPEN_MAX + 1).and_then(|far| self.levels.get_mut(far));
@@ -167,6 +178,9 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
     fn leave(&mut self) -> Result<()> {
         let Some(level) = self.levels.pop() else { return Ok(()) };
         self.path.truncate(level.parent);
+        if level.names.capacity() <= NAMES_KEPT && self.spare.len() < OPEN_MAX {
+            self.spare.push(level.names);
+        }
         let Some(above) = self.levels.last_mut() else { return Ok(()) };
         if let (None, Some(child)) = (&above.dir, &level.dir) {
             let dir = child.parent()?;
@@ -180,8 +194,9 @@ impl<F: FnMut(&[u8]) -> Result<()>> Walk<'_, F> {
 }
 
 impl Level {
-    fn new(dir: Dir, meta: Meta, parent: usize) -> Level {
-        Level { dir: Some(dir), meta, names: Vec::new(), last: None, has_more: true, parent }
+    /// `names` are none: their memory is used.
+    fn new(dir: Dir, meta: Meta, parent: usize, names: Names) -> Level {
+        Level { dir: Some(dir), meta, names, last: None, has_more: true, parent }
     }
 
     fn next(&mut self) -> Result<Option<(OsString, Option<Kind>)>> {
@@ -198,7 +213,7 @@ impl Level {
     /// The next names in order, out of all; at most so many.
     fn read(&mut self, most: usize) -> Result<()> {
         let dir = self.dir.as_ref().ok_or_else(changed)?;
-        let (mut smallest, mut has_more) = (BinaryHeap::new(), false);
+        let (mut smallest, mut has_more) = (BinaryHeap::from(std::mem::take(&mut self.names)), false);
         if self.last.is_some() {
             dir.rewind()?;
         }
@@ -252,7 +267,7 @@ mod tests {
         for number in 0..200 {
             scratch.dir().create_file(format!("{}", number * 7919 % 1000), 0o600).unwrap();
         }
-        let mut level = Level::new(scratch.dir().reopen().unwrap(), scratch.dir().meta().unwrap(), 0);
+        let mut level = Level::new(scratch.dir().reopen().unwrap(), scratch.dir().meta().unwrap(), 0, Names::new());
         let mut all = Vec::new();
         loop {
             if level.names.is_empty() && level.has_more {
