@@ -42,7 +42,10 @@ pub struct Seal {
 
 /// A reader that hands on and checks; where the seal comes when it has been read to its end; and, should it be an archive as it is,
 /// where the digests of its files are told.
-pub fn sealing<R: Read>(source: R, mut demands: Demands) -> (impl Read + use<R>, Receiver<Result<Seal>>, Digests) {
+pub fn sealing<R: Read>(
+    source: R,
+    mut demands: Demands,
+) -> (Verify<R, impl FnMut(Piece<'_>) -> Result<()> + Send + use<R>>, Receiver<Result<Seal>>, Digests) {
     let (seal, seen) = sync_channel(1);
     let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
     let mut hasher = ArchiveHasher::new(algorithm);

@@ -31,6 +31,14 @@ impl<R: Read> Peek<R> {
     }
 }
 
+impl<R> Peek<R> {
+    /// Goes on with what comes of its source.
+    pub fn map<S>(self, change: impl FnOnce(R) -> io::Result<S>) -> io::Result<Peek<S>> {
+        let Peek { source, seen, at } = self;
+        Ok(Peek { source: change(source)?, seen, at })
+    }
+}
+
 impl<R: Read> Read for Peek<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut rest = self.rest();

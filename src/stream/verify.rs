@@ -25,6 +25,12 @@ impl<R: Read, F: FnMut(Piece<'_>) -> Result<()>> Verify<R, F> {
 }
 
 impl<R, F: FnMut(Piece<'_>) -> Result<()>> Verify<R, F> {
+    /// Goes on with what comes of its source.
+    pub fn map<S>(self, change: impl FnOnce(R) -> io::Result<S>) -> io::Result<Verify<S, F>> {
+        let Verify { source, verifier, is_over } = self;
+        Ok(Verify { source: change(source)?, verifier, is_over })
+    }
+
     fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
         let piece = if bytes.is_empty() { Piece::End } else { Piece::Bytes(bytes) };
         (self.verifier)(piece).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;

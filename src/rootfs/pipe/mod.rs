@@ -13,17 +13,23 @@ use crate::rootfs::sniff::{self, Form};
 use crate::rootfs::source::Source;
 use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
 use crate::rootfs::writer::{Totals, Writer};
+use crate::stream::ahead::Ahead;
 use crate::stream::count::Count;
 use crate::stream::decompress::{self, Compression};
 use crate::stream::peek::Peek;
 use crate::stream::ratio::Ratio;
+use crate::stream::slice::Slices;
 use crate::stream::tar;
+use crate::stream::verify::{Piece, Verify};
 use crate::sys::dir::Dir;
 use crate::sys::source::Polled;
 use std::path::Path;
 
 /// In the stage: what an archive of an image is put into.
 const SPOOL: &str = "spool";
+
+/// Megabytes of what needs no decoder that may be read and not yet used: they are gained while small files are made.
+const LEAD: usize = 8;
 
 /// What the user chose of what there is.
 #[derive(Clone, Copy)]
@@ -178,7 +184,10 @@ fn stream(
     let (sealed, seal, digests) = seal::sealing(Count::new(bytes, taken.clone()), demands);
     let mut packed = Peek::new(sealed);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
-    let mut plain = Peek::new(decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?);
+    let mut plain = Peek::new(match compression {
+        Compression::None => as_it_is(packed)?,
+        _ => decompress::open_within(Box::new(packed), compression, job.bounds.decoding())?,
+    });
     let form = form(plain.peek(sniff::HEAD)?, job.image.format)?;
     if let Form::Disk(packing) = form {
         // Zeros, of which disks have many, make any ratio: --max-disk and --max-bytes bound it.
@@ -210,6 +219,16 @@ fn stream(
     let totals = writer.finish()?;
     let seal = seal::seen(&seal)?;
     Ok(Unpacked { form: format!("{what}{}", ending(compression)), totals, seal: Some(seal), manifest })
+}
+
+/// What needs no decoder. Large files are written faster than their bytes are read and hashed: these have a thread each.
+fn as_it_is<F>(packed: Peek<Verify<Count<Bytes>, F>>) -> Result<Box<dyn Slices + Send>>
+where
+    F: FnMut(Piece<'_>) -> Result<()> + Send + 'static,
+{
+    let read = packed.map(|sealed| sealed.map(|bytes| Ahead::new(bytes, LEAD)));
+    let hashed = read.and_then(|read| Ahead::of(read, LEAD)).context("starting a thread")?;
+    Ok(Box::new(hashed))
 }
 
 /// What a stream is, by its first bytes, and by what the user says of it.
