@@ -40,13 +40,21 @@ pub struct Seal {
     pub verified: String,
 }
 
-/// A reader that hands on and checks; where the seal comes when it has been read to its end; and, should it be an archive as it is,
-/// where the digests of its files are told.
+/// A source on its way to its seal.
+pub struct Sealing<R, F> {
+    /// Hands on and checks.
+    pub reader: Verify<R, F>,
+    /// Where the seal comes when it has been read to its end.
+    pub seal: Receiver<Result<Seal>>,
+    /// Should it be an archive as it is: where the digests of its files are told.
+    pub digests: Digests,
+}
+
 pub fn sealing<R: Read>(
     source: R,
     mut demands: Demands,
-) -> (Verify<R, impl FnMut(Piece<'_>) -> Result<()> + Send + use<R>>, Receiver<Result<Seal>>, Digests) {
-    let (seal, seen) = sync_channel(1);
+) -> Sealing<R, impl FnMut(Piece<'_>) -> Result<()> + Send + use<R>> {
+    let (told, seal) = sync_channel(1);
     let algorithm = demands.digest.as_ref().map_or(Algorithm::Sha256, |(digest, _)| digest.algorithm());
     let mut hasher = ArchiveHasher::new(algorithm);
     let digests = hasher.digests();
@@ -57,11 +65,11 @@ pub fn sealing<R: Read>(
         }
         Piece::End => {
             // Nobody waits for it any more when the import has failed.
-            let _ = seal.try_send(judge(hasher.digest(), std::mem::take(&mut demands)));
+            let _ = told.try_send(judge(hasher.digest(), std::mem::take(&mut demands)));
             Ok(())
         }
     };
-    (Verify::new(source, verify), seen, digests)
+    Sealing { reader: Verify::new(source, verify), seal, digests }
 }
 
 /// Waits for the seal of a source that was read to its end.
@@ -91,7 +99,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], demands: Demands) -> Result<Seal> {
-        let (mut reader, seal, _) = sealing(bytes, demands);
+        let Sealing { mut reader, seal, .. } = sealing(bytes, demands);
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         assert_eq!(all, bytes);
@@ -111,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_was_not_read_to_its_end_has_no_seal() {
-        let (mut reader, seal, _) = sealing(&b"abc"[..], Demands::default());
+        let Sealing { mut reader, seal, .. } = sealing(&b"abc"[..], Demands::default());
         reader.read_exact(&mut [0; 3]).unwrap();
         drop(reader);
         assert!(seen(&seal).is_err());

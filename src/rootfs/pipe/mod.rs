@@ -8,7 +8,7 @@ use crate::oci::{image, layout, spool};
 use crate::rootfs::bounds::Bounds;
 use crate::rootfs::format::Format;
 use crate::rootfs::import::{Bytes, Opened, Surroundings};
-use crate::rootfs::seal::{self, Demands, Seal};
+use crate::rootfs::seal::{self, Demands, Seal, Sealing};
 use crate::rootfs::sniff::{self, Form};
 use crate::rootfs::source::Source;
 use crate::rootfs::unpack::{dir, oci, tar as unpack_tar};
@@ -181,8 +181,8 @@ fn stream(
     mut writer: Writer,
 ) -> Result<Unpacked> {
     let taken = around.progress.counter();
-    let (sealed, seal, digests) = seal::sealing(Count::new(bytes, taken.clone()), demands);
-    let mut packed = Peek::new(sealed);
+    let Sealing { reader, seal, digests } = seal::sealing(Count::new(bytes, taken.clone()), demands);
+    let mut packed = Peek::new(reader);
     let compression = decompress::sniff(packed.peek(sniff::HEAD)?);
     let mut plain = Peek::new(match compression {
         Compression::None => as_it_is(packed)?,
