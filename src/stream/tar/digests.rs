@@ -158,10 +158,12 @@ impl Walk {
         let count = bytes.len() as u64;
         match self.place {
             Place::Header(filled) => {
-                let block = self.header.iter_mut().skip(filled);
-                block.zip(bytes).for_each(|(to, from)| *to = *from);
-                let filled = filled + bytes.len();
-                if filled < BLOCK { Place::Header(filled) } else { self.behind_header(digests) }
+                let end = filled + bytes.len();
+                // No more than is missing comes at once.
+                if let Some(room) = self.header.get_mut(filled..end) {
+                    room.copy_from_slice(bytes);
+                }
+                if end < BLOCK { Place::Header(end) } else { self.behind_header(digests) }
             }
             Place::File(left, filling) if left == count => {
                 digests.tell(self.twin.part());

@@ -25,15 +25,15 @@ const PREFIX: Range<usize> = 345..500;
 const STAR_MAGIC: Range<usize> = 508..512;
 
 /// A block whose checksum is right.
-#[derive(Clone)]
-pub struct Header {
-    block: Block,
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    block: &'a Block,
 }
 
-impl Header {
+impl<'a> Header<'a> {
     /// None when the block is no header.
-    pub fn read(block: &Block) -> Option<Header> {
-        is_header(block).then_some(Header { block: *block })
+    pub fn read(block: &'a Block) -> Option<Header<'a>> {
+        is_header(block).then_some(Header { block })
     }
 
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {

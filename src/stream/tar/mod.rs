@@ -158,10 +158,10 @@ impl<'a> Archive<'a> {
         } else {
             self.input.skip(rest)?
         }
-        let mut pending = Pending::default();
+        let (mut pending, mut block) = (Pending::default(), [0; BLOCK]);
         while !self.ended {
             let at = self.input.position();
-            let Some(header) = self.header()? else { break };
+            let Some(header) = self.header(&mut block)? else { break };
             if let Some(entry) =
                 self.take(&header, &mut pending).with_context(|| format!("the archive at byte {at}"))?
             {
@@ -212,37 +212,40 @@ impl<'a> Archive<'a> {
         Err(Error::invalid(format!("the archive has ended, but more follows at byte {at}")))
     }
 
-    /// None at the archive's end.
-    fn header(&mut self) -> Result<Option<Header>> {
+    /// Reads one into `block`. None at the archive's end.
+    fn header<'b>(&mut self, block: &'b mut Block) -> Result<Option<Header<'b>>> {
         let at = self.input.position();
-        let Some(block) = self.block()? else { return self.end("without end-of-archive blocks") };
-        if header::is_zero(&block) {
-            return match self.block()? {
-                Some(second) if header::is_zero(&second) => Ok(None),
-                Some(_) => Err(Error::invalid(format!("the archive has an end at byte {at}, and more behind it"))),
-                None => self.end("inside its end-of-archive blocks"),
+        if !self.block(block)? {
+            return self.end("without end-of-archive blocks").map(|()| None);
+        }
+        if header::is_zero(block) {
+            if !self.block(block)? {
+                return self.end("inside its end-of-archive blocks").map(|()| None);
+            }
+            return match header::is_zero(block) {
+                true => Ok(None),
+                false => Err(Error::invalid(format!("the archive has an end at byte {at}, and more behind it"))),
             };
         }
-        match Header::read(&block) {
+        match Header::read(block) {
             Some(header) => Ok(Some(header)),
             None if at == 0 => Err(Error::invalid("this is no tar archive: its first block is no header")),
             None => Err(Error::invalid(format!("the archive is broken: at byte {at} there is no header"))),
         }
     }
 
-    fn end(&self, how: &str) -> Result<Option<Header>> {
+    fn end(&self, how: &str) -> Result<()> {
         if self.open_end {
-            return Ok(None);
+            return Ok(());
         }
         Err(Error::invalid(format!("the archive ends at byte {} {how}: it may be cut short", self.input.position())))
     }
 
-    /// None at the end of the stream.
-    fn block(&mut self) -> Result<Option<Block>> {
-        let mut block = [0; BLOCK];
-        match self.input.fill(&mut block)? {
-            0 => Ok(None),
-            BLOCK => Ok(Some(block)),
+    /// False at the end of the stream.
+    fn block(&mut self, block: &mut Block) -> Result<bool> {
+        match self.input.fill(block)? {
+            0 => Ok(false),
+            BLOCK => Ok(true),
             _ => Err(Error::invalid(format!(
                 "the archive is cut short: it ends at byte {}, inside a header",
                 self.input.position()
