@@ -97,7 +97,9 @@ impl Digest {
     /// The digits alone.
     pub fn hex(&self) -> String {
         let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
-        self.bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        let mut hex = String::with_capacity(2 * self.bytes().len());
+        hex.extend(self.bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        hex
     }
 }
 

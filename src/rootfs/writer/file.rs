@@ -1,6 +1,6 @@
 //! A regular file that is being filled, from any thread, in any order; what is not written is a hole.
 
-use crate::digest::{Algorithm, Hasher};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Context, Error, Result};
 use crate::rootfs::writer::attributes::{Hand, Owned};
 use crate::rootfs::writer::known::{Birth, Facts, Known};
@@ -29,36 +29,52 @@ pub(super) struct Ledger {
 
 /// The digest of all bytes so far, as long as they come from the first to the last.
 struct Running {
-    hasher: Option<Hasher>,
+    hashing: Hashing,
     end: u64,
+}
+
+enum Hashing {
+    Not,
+    /// Whoever makes files has no need of hashers: the first byte brings one.
+    Later,
+    Begun(Box<Hasher>),
 }
 
 impl Running {
     fn add(&mut self, offset: u64, bytes: &[u8]) {
-        match &mut self.hasher {
-            Some(hasher) if offset == self.end => hasher.update(bytes),
-            _ => self.hasher = None,
+        if offset != self.end {
+            self.hashing = Hashing::Not;
+        }
+        if matches!(self.hashing, Hashing::Later) {
+            self.hashing = Hashing::Begun(Box::new(Hasher::new(Algorithm::Sha256)));
+        }
+        if let Hashing::Begun(hasher) = &mut self.hashing {
+            hasher.update(bytes);
         }
         self.end += bytes.len() as u64;
     }
 
     fn finish(self, size: u64) -> Option<[u8; 32]> {
-        let hasher = self.hasher.filter(|_| self.end == size)?;
-        hasher.finish().bytes().try_into().ok()
+        let digest = match self.hashing {
+            _ if self.end != size => return None,
+            Hashing::Not => return None,
+            Hashing::Later => Digest::of(Algorithm::Sha256, b""),
+            Hashing::Begun(hasher) => hasher.finish(),
+        };
+        digest.bytes().try_into().ok()
     }
 }
 
 impl FileWriter {
     pub(super) fn new(file: File, path: &[u8], size: u64, attributes: Owned, hand: Hand, ledger: Ledger) -> FileWriter {
         let can_be_known = ledger.known.remembers() && Facts::of(Kind::File, &attributes).is_some();
-        let hasher = can_be_known.then(|| Hasher::new(Algorithm::Sha256));
-        let digest = Running { hasher, end: 0 };
+        let digest = Running { hashing: if can_be_known { Hashing::Later } else { Hashing::Not }, end: 0 };
         FileWriter { file, path: path.to_vec(), size, end: 0, attributes, hand, digest, ledger }
     }
 
     /// Somebody else takes the digest of its bytes.
     pub(in crate::rootfs) fn unhashed(mut self) -> FileWriter {
-        self.digest.hasher = None;
+        self.digest.hashing = Hashing::Not;
         self
     }
 
@@ -76,7 +92,7 @@ impl FileWriter {
 
     /// This many bytes at this place have been written by somebody else.
     pub(in crate::rootfs) fn wrote(&mut self, offset: u64, length: u64) -> Result<()> {
-        self.digest.hasher = None;
+        self.digest.hashing = Hashing::Not;
         self.reserve(offset, length)
     }
 
