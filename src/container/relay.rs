@@ -208,8 +208,9 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::io::pipe_of_files as pipe;
     use std::fs::File;
-    use std::io::{Read, Write, pipe};
+    use std::io::{Read, Write};
 
     fn fd(from: impl Into<OwnedFd>) -> OwnedFd {
         from.into()

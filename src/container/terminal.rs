@@ -168,8 +168,9 @@ fn own(ours: BorrowedFd<'_>, reopen: fn(BorrowedFd<'_>) -> Result<OwnedFd>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::io::pipe_of_files as pipe;
     use std::fs::File;
-    use std::io::{Read, pipe};
+    use std::io::Read;
 
     fn caller<'a>(input: &'a impl AsFd, output: &'a impl AsFd, error: &'a impl AsFd) -> Caller<'a> {
         Caller { input: input.as_fd(), output: output.as_fd(), error: error.as_fd() }

@@ -109,7 +109,7 @@ mod tests {
         assert!(stream_peer(line.fd().as_fd()).is_err(), "another type of socket");
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         assert!(stream_peer(udp.as_fd()).is_err(), "another family");
-        assert!(stream_peer(std::io::pipe().unwrap().0.as_fd()).is_err(), "a pipe");
+        assert!(stream_peer(crate::sys::io::pipe().unwrap().0.as_fd()).is_err(), "a pipe");
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| Error::os(errno, "pipe2"))
 }
 
+/// The same, to read and write in a test.
+#[cfg(test)]
+pub fn pipe_of_files() -> Result<(std::fs::File, std::fs::File)> {
+    pipe().map(|(near, far)| (near.into(), far.into()))
+}
+
 /// What sort of thing a descriptor is, as far as handing it to somebody else goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_descriptor_arrives_with_its_first_byte() {
         let (here, there) = pair();
-        let (end, payload) = std::io::pipe().unwrap();
+        let (end, payload) = crate::sys::io::pipe_of_files().unwrap();
         send(here.as_fd(), b"xy", &[OwnedFd::from(payload)]).unwrap();
         let mut buffer = [0; 8];
         let (count, fds) = receive(there.as_fd(), &mut buffer, 1).unwrap().unwrap();

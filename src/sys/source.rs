@@ -91,17 +91,17 @@ impl Read for Polled {
 mod tests {
     use super::*;
     use crate::error::Kind;
+    use crate::sys::io::pipe_of_files;
     use crate::sys::signal::{Interrupts, SIGUSR2};
     use crate::sys::tree::Scratch;
     use rustix::fs::FileType;
-    use std::io::{Write, pipe};
-    use std::os::fd::OwnedFd;
+    use std::io::Write;
 
     #[test]
     fn bytes_come_and_a_signal_ends_the_waiting() {
         let interrupts = Interrupts::block(&[SIGUSR2]).unwrap();
-        let (near, mut far) = pipe().unwrap();
-        let mut polled = Polled::new(File::from(OwnedFd::from(near)), interrupts.watch().unwrap());
+        let (near, mut far) = pipe_of_files().unwrap();
+        let mut polled = Polled::new(near, interrupts.watch().unwrap());
         far.write_all(b"abc").unwrap();
         let mut buffer = [0; 8];
         assert_eq!(polled.read(&mut buffer).unwrap(), 3);

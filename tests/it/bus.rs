@@ -1,6 +1,6 @@
 //! The connection against a real broker: dbus-daemon, started for each test.
 
-use crate::peers::{Bus, Systemd, connect, limit as wait, until_some};
+use crate::peers::{Bus, Systemd, connect, limit as wait, pipe, until_some};
 use sdme::dbus::Limits;
 use sdme::dbus::connection::Connection;
 use sdme::dbus::header::Kind;
@@ -54,7 +54,7 @@ fn everything_passes_through_a_broker_unchanged() {
     let rule = Rule::signal(here.unique_name().unwrap(), "b.C", "Wanted").at("/a");
     there.watch(rule.clone(), wait()).unwrap();
 
-    let (mut output, input) = std::io::pipe().unwrap();
+    let (mut output, input) = pipe();
     let mut wanted = signal("Wanted");
     wanted.body = vec![
         Value::Byte(1),

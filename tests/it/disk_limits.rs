@@ -143,7 +143,8 @@ fn physical_volume(lab: &Lab, image: std::path::PathBuf) -> std::path::PathBuf {
                  backup { backup=0 archive=0 } global { event_activation=0 }";
     let text = image.to_str().unwrap();
     let has = Command::new("pvcreate").arg("--version").output().is_ok() && Path::new("/dev/loop-control").exists();
-    if has && let Some(device) = tool(&["losetup", "-f", "--show", text]) {
+    let device = has.then(|| tool(&["losetup", "-f", "--show", text])).flatten();
+    if let Some(device) = device {
         let made = Command::new("pvcreate").args(["-y", "--config", alone, device.trim()]).output().unwrap();
         tool(&["losetup", "-d", device.trim()]).unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

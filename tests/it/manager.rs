@@ -1,7 +1,7 @@
 //! The manager against a real systemd: a user's one, started for the test in namespaces of its own. Its private socket
 //! speaks as PID 1's does.
 
-use crate::peers::{Bus, LIMIT, Systemd, limit as wait};
+use crate::peers::{Bus, LIMIT, Systemd, limit as wait, pipe};
 use sdme::error::{Error, Kind};
 use sdme::sys::poll::{For, Wait, poll_one};
 use sdme::systemd::machine;
@@ -59,9 +59,9 @@ fn a_program_that_is_not_there_is_told_from_one_that_fails() {
 fn descriptors_are_handed_over_and_arguments_are_not_expanded() {
     let Some(systemd) = Systemd::start("manager: descriptors") else { return };
     let mut manager = systemd.manager();
-    let (stdin, mut input) = std::io::pipe().unwrap();
-    let (mut output, stdout) = std::io::pipe().unwrap();
-    let (mut errors, stderr) = std::io::pipe().unwrap();
+    let (stdin, mut input) = pipe();
+    let (mut output, stdout) = pipe();
+    let (mut errors, stderr) = pipe();
     let script = "cat; printf %s \"$1\" >&2";
     let arguments = ["sh", "-c", script, "-", "$HOME ${X} %n %% \\x41 \u{e4}\n'\""].map(String::from);
     let unit = Transient::new("pipes.service")

@@ -4,10 +4,17 @@ use sdme::dbus::Limits;
 use sdme::dbus::connection::Connection;
 use sdme::sys::poll::Wait;
 use sdme::systemd::manager::Manager;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+/// A pipe: the end to read from, the end to write to.
+pub fn pipe() -> (File, File) {
+    let (near, far) = sdme::sys::io::pipe().unwrap();
+    (near.into(), far.into())
+}
 
 /// For whatever is to happen at once.
 pub const LIMIT: Duration = Duration::from_secs(10);

@@ -150,11 +150,11 @@ impl Length {
     #[inline(always)]
     pub fn decode(&mut self, range: &mut Range, position: usize) -> usize {
         if !range.bit(&mut self.is_middle) {
-            2 + range.tree::<3, _>(&mut self.low[position & 15], 0)
+            2 + range.tree::<3, 8>(&mut self.low[position & 15], 0)
         } else if !range.bit(&mut self.is_high) {
-            10 + range.tree::<3, _>(&mut self.middle[position & 15], 0)
+            10 + range.tree::<3, 8>(&mut self.middle[position & 15], 0)
         } else {
-            18 + range.tree::<8, _>(&mut self.high, 0)
+            18 + range.tree::<8, 256>(&mut self.high, 0)
         }
     }
 }

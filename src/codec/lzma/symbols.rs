@@ -78,7 +78,7 @@ impl Symbols<'_> {
         let was_literal = self.kind.was_literal();
         self.kind = self.kind.literal();
         if was_literal {
-            return Ok(self.range.tree::<8, _>(literals, 4) as u8);
+            return Ok(self.range.tree::<8, 0x400>(literals, 4) as u8);
         }
         let matched = self.out.byte(self.distances[0])?;
         Ok(matched_literal(&mut self.range, literals, matched.into()))
@@ -90,7 +90,7 @@ impl Symbols<'_> {
         let [first, second, third, _] = self.distances;
         let length = bits.new_length.decode(&mut self.range, position);
         self.kind = self.kind.new_match();
-        let slot = self.range.tree::<6, _>(&mut bits.slots[(length - 2).min(3)], 0) as u32;
+        let slot = self.range.tree::<6, 64>(&mut bits.slots[(length - 2).min(3)], 0) as u32;
         self.distances = [self.distance(bits, slot).wrapping_add(1), first, second, third];
         length
     }

@@ -99,10 +99,11 @@ fn check_overlaps(partitions: &[Partition]) -> Result<()> {
     let mut sorted: Vec<&Partition> = partitions.iter().collect();
     sorted.sort_by_key(|partition| partition.offset);
     for pair in sorted.windows(2) {
-        if let [one, other] = pair
-            && one.offset + one.length > other.offset
-        {
-            return Err(Error::invalid(format!("partitions {} and {} overlap", one.number, other.number)));
+        match pair {
+            [one, other] if one.offset + one.length > other.offset => {
+                return Err(Error::invalid(format!("partitions {} and {} overlap", one.number, other.number)));
+            }
+            _ => {}
         }
     }
     Ok(())

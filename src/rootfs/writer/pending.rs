@@ -122,7 +122,7 @@ mod tests {
             mode: 0o2750,
             uid: number as u32,
             gid: u32::MAX,
-            modified: (!number.is_multiple_of(3)).then_some((-(number as i64), 999_999_999)),
+            modified: (number % 3 != 0).then_some((-(number as i64), 999_999_999)),
             xattrs: (0..number % 4).map(|index| (format!("user.{index}").into_bytes(), vec![7; 300])).collect(),
         };
         Record { path: format!("a/{number}").into_bytes(), ino: number << 40, is_again: number % 2 == 1, attributes }

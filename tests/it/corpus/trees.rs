@@ -15,7 +15,6 @@ use sdme::stream::peek::Peek;
 use sdme::stream::tar::Archive;
 use sdme::sys::dir::Dir;
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,8 +38,8 @@ const GNU_TAR: &[&str] = &[
 pub fn unpack(stage: &Stage, archive: &Path) -> Result<Totals> {
     let mut packed = Peek::new(File::open(archive).unwrap());
     let compression = decompress::sniff(packed.peek(4096)?);
-    let plain: Box<dyn Read + Send> = decompress::open(Box::new(packed), compression)?;
-    let (mut archive, mut writer) = (Archive::new(plain), stage.writer());
+    let plain = decompress::open(Box::new(packed), compression)?;
+    let (mut archive, mut writer) = (Archive::of(plain), stage.writer());
     unpack::tar::unpack(&mut archive, &mut writer)?;
     archive.finish()?;
     writer.finish()

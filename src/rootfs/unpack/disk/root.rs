@@ -82,10 +82,9 @@ fn look(volumes: &mut Volumes<'_>, index: usize, any: bool) -> Result<(Dir, Opti
             return Ok((default, None));
         }
         for name in SUBVOLUMES {
-            if let Ok(dir) = top.subdir(name)
-                && is_system(&dir)?
-            {
-                return Ok((dir, Some(name)));
+            match top.subdir(name) {
+                Ok(dir) if is_system(&dir)? => return Ok((dir, Some(name))),
+                _ => {}
             }
         }
     }
