@@ -60,6 +60,10 @@ check:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --quiet --test arrows
+	@oldest=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+	 if command -v rustup >/dev/null && rustup toolchain list | grep -q "^$$oldest"; then \
+	   cargo "+$$oldest" check --quiet --locked --all-targets --workspace --target-dir target/oldest; \
+	 else echo "check: no Rust $$oldest here: it was not looked at"; fi
 	@if ! ls "$$(rustc --print target-libdir --target aarch64-unknown-linux-musl)"/libstd-*.rlib >/dev/null 2>&1; then \
 	  echo "check: no std for aarch64 here: it was not looked at"; \
 	 elif ! command -v aarch64-linux-gnu-gcc >/dev/null; then \
